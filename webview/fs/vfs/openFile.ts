@@ -1,0 +1,71 @@
+/**
+ * An open file description (open(2)): what descriptors point at. Regular files, directories, pipes, terminals, sockets, eventfds are
+ * kinds of it. `read` and `write` never sleep: they answer a count, -errno, or a Wait. A Wait that is interruptible means "would block"
+ * (-EAGAIN for O_NONBLOCK descriptors); one that isn't is the disk and is always waited for.
+ */
+import { Errno } from '../../kernel/abi/errno.ts';
+import { POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM } from '../../kernel/abi/poll.ts';
+import type { Sink, Source } from '../../lib/transfer.ts';
+import { WaitQueue, type Attempt, type Io } from '../../lib/wait.ts';
+import type { Inode } from './inode.ts';
+import type { Path } from './path.ts';
+
+export abstract class OpenFile {
+  /** Where it was opened; anonymous files have a path on an internal mount (pipe:[N], anon_inode:[eventfd]). */
+  readonly path: Path;
+  readonly inode: Inode;
+  /** O_ACCMODE and status flags; fcntl(F_SETFL) changes O_APPEND, O_NONBLOCK, O_DIRECT, O_NOATIME, O_ASYNC. */
+  flags: number;
+  /** The file offset; unused where `isSeekable` is false. */
+  position = 0;
+  /** References from descriptors, mappings and messages in flight. The last `release` calls `close`. */
+  #references = 1;
+  /** Wakes when `poll` may give something new, with the bits that became ready. */
+  readonly queue: WaitQueue;
+
+  constructor(path: Path, inode: Inode, flags: number, queue = new WaitQueue()) {
+    this.path = path;
+    this.inode = inode;
+    this.flags = flags;
+    this.queue = queue;
+  }
+
+  get isSeekable(): boolean {
+    return false;
+  }
+
+  retain(): this {
+    this.#references++;
+    return this;
+  }
+
+  /** Drops a reference; the last one closes the file. The Io must be driven only when it isn't undefined (something must reach the disk). */
+  release(): Io<void> | undefined {
+    return --this.#references === 0 ? this.close() : undefined;
+  }
+
+  /** Transfers up to sink.remaining bytes from `position` (ignored where not seekable; the caller moves `this.position`). 0 is the end. */
+  read(_sink: Sink, _position: number): Attempt<number> {
+    return -Errno.EINVAL;
+  }
+  /** As `read` towards the file; O_APPEND is handled here (position ignored; `this.position` is then set to the end). */
+  write(_source: Source, _position: number): Attempt<number> {
+    return -Errno.EINVAL;
+  }
+  /** poll(2) bits that are ready now. */
+  poll(): number {
+    return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
+  }
+  /** lseek(2) beyond SEEK_SET/CUR/END, which the kernel does itself: SEEK_DATA 3, SEEK_HOLE 4. */
+  *seek(_offset: number, _whence: number): Io<number> {
+    return -Errno.EINVAL;
+  }
+  /** Called at every close(2) of a descriptor (not only the last). */
+  flush(): number {
+    return 0;
+  }
+  /** The last reference is gone. */
+  protected close(): Io<void> | undefined {
+    return undefined;
+  }
+}
