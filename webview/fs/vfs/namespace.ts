@@ -9,7 +9,7 @@ import type { Caller } from './caller.ts';
 import type { FileSystem, FileSystemStatistics } from './fileSystem.ts';
 import type { AttributeChange, Inode } from './inode.ts';
 import type { OpenFile } from './openFile.ts';
-import type { Dentry, Mount, Path } from './path.ts';
+import type { Mount, Path } from './path.ts';
 
 /** How the last component is treated: bits. */
 export const Walk = {
@@ -31,6 +31,8 @@ export interface FileEvent {
   /** Connects IN_MOVED_FROM with IN_MOVED_TO. */
   cookie: number;
   isDirectory: boolean;
+  /** Where `inode` is, where the VFS knows it: the host's recursive watches name paths by it. */
+  path: Path | undefined;
 }
 
 /** Opens what isn't a file system's own: given by the kernel at boot. */
@@ -83,5 +85,5 @@ export interface Namespace {
   /** Calls `listener` for each event below or at `inode` (see FileEvent.inode); undefined: for all inodes. Returns how to stop. */
   watch(inode: Inode | undefined, listener: (event: FileEvent) => void): () => void;
   /** Reports an event that did not come through this face (a write, a mapped write, a close). Cheap when nobody watches. */
-  notify(inode: Inode, mask: number, dentry?: Dentry): void;
+  notify(inode: Inode, mask: number, path?: Path): void;
 }

@@ -1,0 +1,303 @@
+/**
+ * Answers the host's file requests (protocol.ts) from the VFS, with the rights of the VM's login user. Each request is a computation
+ * that may wait for the disk; it runs beside the guest's programs and takes the same locks.
+ */
+import { Errno, errnoName } from '../kernel/abi/errno.ts';
+import { O_CREAT, O_EXCL, O_RDONLY, O_TRUNC, O_WRONLY, RENAME_NOREPLACE, W_OK } from '../kernel/abi/fcntl.ts';
+import { S_IALLUGO } from '../kernel/abi/stat.ts';
+import type { Caller } from '../fs/vfs/caller.ts';
+import type { Inode } from '../fs/vfs/inode.ts';
+import { Walk, type Namespace } from '../fs/vfs/namespace.ts';
+import type { OpenFile } from '../fs/vfs/openFile.ts';
+import type { Path } from '../fs/vfs/path.ts';
+import type { ByteString } from '../lib/byteString.ts';
+import { BufferSink, BufferSource } from '../lib/transfer.ts';
+import { retry, runAsync, type Io } from '../lib/wait.ts';
+import type { DirectoryEntry, FileAnswers, FileErrorKind, FileKind, FileOutcome, FileRequest, FileStatus } from '../protocol.ts';
+import { FileWatches } from './fileWatches.ts';
+import { fromHostPath, toHostPath } from './hostPath.ts';
+
+type Value = FileAnswers[keyof FileAnswers];
+type Failure = { errno: number };
+type Result<T> = T | Failure;
+
+const failed = (value: unknown): value is Failure => typeof value === 'object' && value !== null && 'errno' in value;
+
+const kinds: Readonly<Record<number, FileErrorKind>> = {
+  [Errno.ENOENT]: 'FileNotFound', [Errno.EEXIST]: 'FileExists', [Errno.ENOTDIR]: 'FileNotADirectory', [Errno.EISDIR]: 'FileIsADirectory',
+  [Errno.EACCES]: 'NoPermissions', [Errno.EPERM]: 'NoPermissions', [Errno.EROFS]: 'NoPermissions',
+};
+
+const sentences: Readonly<Record<number, string>> = {
+  [Errno.ENOENT]: 'No such file or directory', [Errno.EEXIST]: 'The file exists already', [Errno.ENOTDIR]: 'Not a directory',
+  [Errno.EISDIR]: 'Is a directory', [Errno.EACCES]: 'Permission denied', [Errno.EPERM]: 'Operation not permitted',
+  [Errno.EROFS]: 'The file system is read-only', [Errno.ENOSPC]: 'No space left on the VM\'s disk', [Errno.ENOTEMPTY]: 'The directory is not empty',
+  [Errno.EIO]: 'The VM\'s disk could not be read; see the output channel', [Errno.ELOOP]: 'Too many levels of symbolic links',
+  [Errno.ENAMETOOLONG]: 'The name is too long', [Errno.EFBIG]: 'The file is too large', [Errno.ENOMEM]: 'The VM is out of memory',
+};
+
+const copyPiece = 1 << 20;
+
+export class FileService {
+  readonly #namespace: Namespace;
+  readonly #caller: Caller;
+  readonly #watches: FileWatches;
+
+  /** `caller` is the login user. Changes seen by watches go to `report` in batches. */
+  constructor(namespace: Namespace, caller: Caller, report: ConstructorParameters<typeof FileWatches>[2]) {
+    this.#namespace = namespace;
+    this.#caller = caller;
+    this.#watches = new FileWatches(namespace, caller, report);
+  }
+
+  /** Does what the request says; never rejects. */
+  async answer(request: FileRequest): Promise<FileOutcome> {
+    const result = await runAsync(this.#perform(request));
+    if (!failed(result)) return { ok: true, value: result };
+    const error = Math.abs(result.errno);
+    const path = 'path' in request ? request.path : 'to' in request ? `${request.from} → ${request.to}` : '';
+    const sentence = sentences[error] ?? 'The operation failed';
+    return { ok: false, failure: { kind: kinds[error] ?? 'Other', message: `${sentence} (${errnoName(error)}): ${path}` } };
+  }
+
+  *#perform(request: FileRequest): Io<Result<Value>> {
+    switch (request.op) {
+      case 'stat': return yield* this.#stat(fromHostPath(request.path));
+      case 'readDirectory': return yield* this.#readDirectory(fromHostPath(request.path));
+      case 'readFile': return yield* this.#readFile(fromHostPath(request.path), request.offset, request.length);
+      case 'readLink': return yield* this.#readLink(fromHostPath(request.path));
+      case 'writeFile': return yield* this.#writeFile(fromHostPath(request.path), request.content, request.create, request.overwrite);
+      case 'createDirectory':
+        return nothing(yield* this.#namespace.mkdir(this.#caller, this.#namespace.root, fromHostPath(request.path), 0o777));
+      case 'delete': return yield* this.#delete(fromHostPath(request.path), request.recursive);
+      case 'rename': return yield* this.#rename(fromHostPath(request.from), fromHostPath(request.to), request.overwrite);
+      case 'copy': return yield* this.#copy(fromHostPath(request.from), fromHostPath(request.to), request.overwrite);
+      case 'watch': return nothing(yield* this.#watches.add(request.watch, fromHostPath(request.path), request.recursive));
+      case 'unwatch': this.#watches.remove(request.watch); return null;
+    }
+  }
+
+  *#resolve(path: ByteString, walk: number): Io<Result<Path>> {
+    const found = yield* this.#namespace.resolve(this.#caller, this.#namespace.root, path, walk);
+    if (typeof found === 'number') return { errno: found };
+    const refreshed = yield* found.dentry.inode!.refresh();
+    return refreshed < 0 ? { errno: refreshed } : found;
+  }
+
+  *#stat(path: ByteString): Io<Result<FileStatus>> {
+    const own = yield* this.#resolve(path, 0);
+    if (failed(own)) return own;
+    const symlink = own.dentry.inode!.isSymlink;
+    const followed = symlink ? yield* this.#resolve(path, Walk.follow) : own;
+    const target = failed(followed) ? own : followed;
+    const inode = target.dentry.inode!;
+    const writable = yield* this.#namespace.checkAccess(this.#caller, target, W_OK);
+    return {
+      kind: failed(followed) ? 'other' : kindOf(inode), symlink, mode: inode.mode & S_IALLUGO, size: inode.size,
+      mtime: milliseconds(inode.mtime), ctime: milliseconds(inode.ctime), readonly: writable !== 0,
+    };
+  }
+
+  *#readDirectory(path: ByteString): Io<Result<DirectoryEntry[]>> {
+    const directory = yield* this.#resolve(path, Walk.follow | Walk.directory);
+    if (failed(directory)) return directory;
+    const names = yield* this.#names(directory);
+    if (failed(names)) return names;
+    const entries: DirectoryEntry[] = [];
+    for (const name of names) {
+      const own = yield* this.#namespace.resolve(this.#caller, directory, name, 0);
+      if (typeof own === 'number') continue; // gone meanwhile, or not ours to see
+      const inode = own.dentry.inode!;
+      const target = inode.isSymlink ? yield* this.#namespace.resolve(this.#caller, directory, name, Walk.follow) : own;
+      entries.push({ name: toHostPath(name), kind: typeof target === 'number' ? 'other' : kindOf(target.dentry.inode!), symlink: inode.isSymlink });
+    }
+    return entries;
+  }
+
+  /** All names of a directory but . and .. */
+  *#names(directory: Path): Io<Result<ByteString[]>> {
+    const names: ByteString[] = [];
+    const allowed = yield* this.#namespace.checkAccess(this.#caller, directory, 4);
+    if (allowed < 0) return { errno: allowed };
+    for (let from = 0; ;) {
+      const entries = yield* directory.dentry.inode!.readDirectory(from, directory);
+      if (typeof entries === 'number') return { errno: entries };
+      if (entries.length === 0) return names;
+      for (const entry of entries) if (entry.name !== '.' && entry.name !== '..') names.push(entry.name);
+      from = entries.at(-1)!.next;
+    }
+  }
+
+  *#open(path: ByteString, flags: number, mode: number): Io<Result<OpenFile>> {
+    const file = yield* this.#namespace.open(this.#caller, this.#namespace.root, path, flags, mode);
+    return typeof file === 'number' ? { errno: file } : file;
+  }
+
+  *#readFile(path: ByteString, offset: number, length: number): Io<Result<Uint8Array>> {
+    const place = yield* this.#resolve(path, Walk.follow);
+    if (failed(place)) return place;
+    const inode = place.dentry.inode!;
+    if (inode.isDirectory) return { errno: -Errno.EISDIR };
+    if (!inode.isRegular) return { errno: -Errno.EINVAL };
+    const file = yield* this.#open(path, O_RDONLY, 0);
+    if (failed(file)) return file;
+    const data = yield* readAll(file, offset, length);
+    yield* close(file);
+    return data;
+  }
+
+  *#readLink(path: ByteString): Io<Result<string>> {
+    const place = yield* this.#resolve(path, 0);
+    if (failed(place)) return place;
+    const target = yield* this.#namespace.readlink(this.#caller, place);
+    return typeof target === 'number' ? { errno: target } : toHostPath(target);
+  }
+
+  *#writeFile(path: ByteString, content: Uint8Array, create: boolean, overwrite: boolean): Io<Result<null>> {
+    const existing = yield* this.#resolve(path, Walk.follow);
+    if (failed(existing)) {
+      if (existing.errno !== -Errno.ENOENT || !create) return existing;
+    } else {
+      if (existing.dentry.inode!.isDirectory) return { errno: -Errno.EISDIR };
+      if (create && !overwrite) return { errno: -Errno.EEXIST };
+    }
+    const flags = O_WRONLY | O_TRUNC | (create ? O_CREAT : 0) | (create && !overwrite ? O_EXCL : 0);
+    const file = yield* this.#open(path, flags, 0o666);
+    if (failed(file)) return file;
+    const written = yield* writeAll(file, content, 0);
+    yield* close(file);
+    return nothing(written);
+  }
+
+  *#delete(path: ByteString, recursive: boolean): Io<Result<null>> {
+    const place = yield* this.#resolve(path, 0);
+    if (failed(place)) return place;
+    if (!place.dentry.inode!.isDirectory) return nothing(yield* this.#namespace.unlink(this.#caller, this.#namespace.root, path));
+    if (recursive) {
+      const names = yield* this.#names(place);
+      if (failed(names)) return names;
+      for (const name of names) {
+        const removed = yield* this.#delete(`${path}/${name}`, true);
+        if (failed(removed)) return removed;
+      }
+    }
+    return nothing(yield* this.#namespace.rmdir(this.#caller, this.#namespace.root, path));
+  }
+
+  /** Clears the way for a rename or copy: 0, or -EEXIST. */
+  *#makeRoom(to: ByteString, overwrite: boolean): Io<Result<null>> {
+    const there = yield* this.#resolve(to, 0);
+    if (failed(there)) return there.errno === -Errno.ENOENT ? null : there;
+    return overwrite ? yield* this.#delete(to, true) : { errno: -Errno.EEXIST };
+  }
+
+  *#rename(from: ByteString, to: ByteString, overwrite: boolean): Io<Result<null>> {
+    const source = yield* this.#resolve(from, 0);
+    if (failed(source)) return source;
+    if (from === to) return null;
+    const { root } = this.#namespace;
+    let moved = yield* this.#namespace.rename(this.#caller, root, from, root, to, overwrite ? 0 : RENAME_NOREPLACE);
+    if (overwrite && (moved === -Errno.ENOTEMPTY || moved === -Errno.EEXIST || moved === -Errno.EISDIR || moved === -Errno.ENOTDIR)) {
+      const room = yield* this.#makeRoom(to, true);
+      if (failed(room)) return room;
+      moved = yield* this.#namespace.rename(this.#caller, root, from, root, to, 0);
+    }
+    if (moved !== -Errno.EXDEV) return nothing(moved);
+    const copied = yield* this.#copy(from, to, overwrite);
+    return failed(copied) ? copied : yield* this.#delete(from, true);
+  }
+
+  *#copy(from: ByteString, to: ByteString, overwrite: boolean): Io<Result<null>> {
+    const source = yield* this.#resolve(from, 0);
+    if (failed(source)) return source;
+    if (to === from || to.startsWith(`${from}/`)) return { errno: -Errno.EINVAL };
+    const room = yield* this.#makeRoom(to, overwrite);
+    return failed(room) ? room : yield* this.#copyInto(source, from, to);
+  }
+
+  *#copyInto(source: Path, from: ByteString, to: ByteString): Io<Result<null>> {
+    const inode = source.dentry.inode!;
+    const { root } = this.#namespace;
+    if (inode.isSymlink) {
+      const target = yield* this.#namespace.readlink(this.#caller, source);
+      return nothing(typeof target === 'number' ? target : yield* this.#namespace.symlink(this.#caller, root, to, target));
+    }
+    if (inode.isDirectory) {
+      const copied = yield* this.#copyDirectory(source, from, to);
+      if (failed(copied)) return copied;
+    } else if (inode.isRegular) {
+      const copied = yield* this.#copyContent(from, to);
+      if (failed(copied)) return copied;
+    } else {
+      const made = yield* this.#namespace.mknod(this.#caller, root, to, inode.mode, inode.rdev);
+      if (typeof made === 'number') return { errno: made };
+    }
+    const copy = yield* this.#resolve(to, 0);
+    if (failed(copy)) return copy;
+    const change = { mode: inode.mode & 0o777, atime: inode.atime, mtime: inode.mtime };
+    return nothing(yield* this.#namespace.setAttributes(this.#caller, copy, change));
+  }
+
+  *#copyDirectory(source: Path, from: ByteString, to: ByteString): Io<Result<null>> {
+    const names = yield* this.#names(source);
+    if (failed(names)) return names;
+    const made = yield* this.#namespace.mkdir(this.#caller, this.#namespace.root, to, 0o777);
+    if (made < 0) return { errno: made };
+    for (const name of names) {
+      const child = yield* this.#resolve(`${from}/${name}`, 0);
+      if (failed(child)) return child;
+      const copied = yield* this.#copyInto(child, `${from}/${name}`, `${to}/${name}`);
+      if (failed(copied)) return copied;
+    }
+    return null;
+  }
+
+  *#copyContent(from: ByteString, to: ByteString): Io<Result<null>> {
+    const source = yield* this.#open(from, O_RDONLY, 0);
+    if (failed(source)) return source;
+    const target = yield* this.#open(to, O_WRONLY | O_CREAT | O_EXCL, 0o666);
+    let result: Result<null> = failed(target) ? target : null;
+    for (let at = 0; !failed(target) && !failed(result);) {
+      const piece = yield* readAll(source, at, copyPiece);
+      if (failed(piece)) result = piece;
+      else if (piece.length === 0) break;
+      else result = nothing(yield* writeAll(target, piece, at));
+      if (!failed(piece)) at += piece.length;
+    }
+    yield* close(source);
+    if (!failed(target)) yield* close(target);
+    return result;
+  }
+}
+
+const nothing = (result: number): Result<null> => (result < 0 ? { errno: result } : null);
+const milliseconds = (time: { seconds: number; nanoseconds: number }): number => time.seconds * 1000 + time.nanoseconds / 1e6;
+const kindOf = (inode: Inode): FileKind => (inode.isDirectory ? 'directory' : inode.isRegular ? 'file' : 'other');
+
+function* close(file: OpenFile): Io<void> {
+  const rest = file.release();
+  if (rest) yield* rest;
+}
+
+function* readAll(file: OpenFile, offset: number, length: number): Io<Result<Uint8Array>> {
+  const bounded = Math.max(0, Math.min(length, file.inode.size > 0 ? file.inode.size - offset : length));
+  const bytes = new Uint8Array(bounded);
+  let done = 0;
+  while (done < bounded) {
+    const got = yield* retry(() => file.read(new BufferSink(bytes.subarray(done)), offset + done));
+    if (got < 0) return { errno: got };
+    if (got === 0) break;
+    done += got;
+  }
+  return done === bounded ? bytes : bytes.slice(0, done);
+}
+
+function* writeAll(file: OpenFile, content: Uint8Array, offset: number): Io<number> {
+  let done = 0;
+  while (done < content.length) {
+    const written = yield* retry(() => file.write(new BufferSource(content.subarray(done)), offset + done));
+    if (written <= 0) return written === 0 ? -Errno.EIO : written;
+    done += written;
+  }
+  return 0;
+}
