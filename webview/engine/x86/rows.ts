@@ -11,13 +11,14 @@
  * - `mem`, `reg`: only with a memory, a register operand in ModRM.rm.
  * - `W1`, `B1`: chosen instead of the row without the word if REX.W, REX.B is set.
  * - no `.L0`/`.L1`: both; no `.W0`/`.W1`: ignored (WIG).
+ * `EVEX` and `XOP` alone stand for all instructions of that encoding.
  *
  * Mnemonic: `CBW|CWDE|CDQE` are names for operand sizes 2, 4 and 8; `Jcc` is completed by the condition.
  *
  * Operands, separated by commas: `Eb`, `Gv` ... (see `ADDRESSING` and `TYPE`), a pair `Rd/Mb` (register form / memory form), or a
  * fixed one: `AL`, `AX`, `eAX`, `rAX`, `CL`, `DX`, `1`, `3`, `ES`..., `ST0`, `STi`, `XMM0`.
  *
- * Attributes, separated by spaces: words of `ATTRIBUTE`, and a CPUID feature (see `FEATURES`; `base` if none is named).
+ * Attributes, separated by spaces: words given at `FLAG`, and a CPUID feature (see `FEATURES`; `base` if none is named).
  */
 export type RowSource = readonly [encoding: string, mnemonic: string, operands?: string, attributes?: string];
 
@@ -53,6 +54,10 @@ export const FLAG = {
   NO66: 1 << 13,
   /** `hint`: a NOP now, something else on other processors (ENDBR64, multi-byte NOP, PREFETCHh). */
   HINT: 1 << 14,
+  /** `modreg`: ModRM.rm is a register whatever mod says (MOV CR, MOV DR). */
+  MODREG: 1 << 15,
+  /** Stands for a family of encodings of which only the length is known (EVEX, XOP); always #UD. */
+  ESCAPE: 1 << 16,
 } as const;
 
 /** CPUID features that a row may name; `base` is what every processor of the mode has. */
@@ -69,7 +74,7 @@ export type Feature = (typeof FEATURES)[number];
 export const PREFIX = { NONE: 0, P66: 1, PF3: 2, PF2: 3 } as const;
 
 /** Opcode maps. The numbers are VEX.mmmmm's. */
-export const MAP = { ONE_BYTE: 0, M0F: 1, M0F38: 2, M0F3A: 3 } as const;
+export const MAP = { ONE_BYTE: 0, M0F: 1, M0F38: 2, M0F3A: 3, /** EVEX and XOP: not dispatched by map. */ NONE: 4 } as const;
 
 /**
  * How an operand is found: the SDM's first letter (appendix A.2.1); `Z` (register in the opcode) and the fixed ones are ours.
@@ -150,7 +155,7 @@ export interface Row {
   readonly registerInOpcode: boolean;
   /** Mask of `1 << PREFIX.x`: in which columns of 66/F3/F2 the row stands. */
   readonly prefixes: number;
-  /** True if 66/F3/F2 are part of the opcode (`NP`, `66`, `F3`, `F2`), so that 66 doesn't mean an operand size of 2 where F3/F2 don't select. */
+  /** True if the row names its prefixes (`NP`, `NFx`, `66`, `F3`, `F2`), and so goes before rows that don't. */
   readonly mandatory: boolean;
   /** Required whole ModRM byte, or -1. */
   readonly modrm: number;
