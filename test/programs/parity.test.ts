@@ -1,0 +1,97 @@
+/** Debian's own programs give in the VM what they give in a native chroot of the same image: output and status, byte for byte. */
+import { describe, expect, test } from 'vitest';
+import { runNative } from '../harness/native.ts';
+import { runInVm } from '../harness/vm.ts';
+
+const python = (code: string): string => `python3 - <<'EOF'\n${code}\nEOF`;
+const git = 'git -c init.defaultBranch=main -c user.name=a -c user.email=a@example -c gc.auto=0';
+const gitDates = 'export GIT_AUTHOR_DATE="2024-01-01T00:00:00Z" GIT_COMMITTER_DATE="2024-01-01T00:00:00Z" GIT_PAGER=cat';
+
+const cases: Readonly<Record<string, string>> = {
+  'a loop of processes': 'for i in {1..200}; do /bin/true; done; echo ok',
+  'exit status': 'exit 7',
+  'death by signal': '(kill -SEGV $BASHPID); echo $?; (kill -9 $BASHPID); echo $?',
+  'standard input': 'echo abc | tr a-c x-z; read line <<< "here"; echo "$line"',
+  'files of /etc': 'ls -laR /etc --time-style=full-iso | grep -v "^d.* \\.\\.$" | sort | sha256sum',
+  'all names': 'find /usr /etc /bin /sbin /lib -xdev | wc -l',
+  'packages': 'dpkg -l | sha256sum; dpkg --verify | head',
+  'tar through xz': 'tar -c --sort=name -C /usr bin | xz -T1 -0 | sha256sum',
+  'awk, sed, sort on 10 MB': `awk 'BEGIN { for (i = 0; i < 300000; i++) printf "%d %08x line of text %d\\n", (i * 7919) % 300007, i * 2654435761 % 4294967296, i }' > /tmp/a
+    sort -n /tmp/a | sha256sum; sed 's/\\([0-9a-f]*\\) line/<\\1>/' /tmp/a | sha256sum; awk '{ s[$1 % 97] += length($2) } END { for (i = 0; i < 97; i++) print s[i] }' /tmp/a; wc /tmp/a`,
+  'perl': `perl -e 'printf "%.17g\\n", $_ for 1/3, 1e300*1e10, -1/7, atan2(1,1)*4, exp(1), sqrt(2), 2**0.5, sin(1e22); my $t = "the quick brown fox" x 50; my $n = () = $t =~ /\\b(\\w)(\\w*)\\b/g; print "$n\\n"; $t =~ s/(\\w+)/\\u$1/g; print substr($t, 0, 40), "\\n";'`,
+  'python: json': python(`import json, random
+random.seed(1)
+data = [{'a': random.random(), 'b': [random.randint(-10**20, 10**20) for _ in range(5)], 'c': 'ü\\n' * i} for i in range(200)]
+text = json.dumps(data, indent=1); print(hash(text) is not None, len(text), json.loads(text) == data)`),
+  'python: decimal': python(`from decimal import *
+getcontext().prec = 60
+print(Decimal(2).sqrt(), Decimal(1) / 7, (Decimal('1.1') ** 50).ln(), Decimal('1e-50').exp())`),
+  'python: floating point': python(`import math
+print(*[repr(f(x)) for x in (0.1, 1.5, 100.25, 1e-5) for f in (math.sin, math.cos, math.tan, math.exp, math.log, math.sqrt, math.gamma, math.erf, math.atan)], sep='\\n')
+print(1e23, 2.0 ** -1074, float('inf') - float('inf'), int(1e300), round(2.675, 2), 7.0 // 0.1, math.fsum([.1] * 10))`),
+  'python: threads': python(`import threading, queue
+q = queue.Queue(); out = []
+def work():
+    while (n := q.get()) is not None: out.append(n * n)
+ts = [threading.Thread(target=work) for _ in range(4)]
+[t.start() for t in ts]
+for i in range(500): q.put(i)
+for _ in ts: q.put(None)
+[t.join() for t in ts]; print(sum(out), len(out))
+lock = threading.Lock(); c = 0
+def inc():
+    global c
+    for _ in range(2000):
+        with lock: c += 1
+ts = [threading.Thread(target=inc) for _ in range(4)]; [t.start() for t in ts]; [t.join() for t in ts]; print(c)
+e = threading.Event(); print(e.wait(0.05)); threading.Timer(0.02, e.set).start(); print(e.wait(5))`),
+  'python: subprocess': python(`import subprocess, sys
+print(subprocess.run(['sh', '-c', 'echo out; echo err >&2; exit 3'], capture_output=True))
+p = subprocess.Popen(['cat'], stdin=-1, stdout=-1); print(p.communicate(b'x' * 300000)[0].__len__(), p.returncode)
+try: subprocess.run(['sleep', '9'], timeout=0.1)
+except subprocess.TimeoutExpired as e: print('timeout', e.timeout)
+print(subprocess.run('kill -9 $$', shell=True).returncode)
+try: subprocess.run(['/nonexistent'])
+except FileNotFoundError as e: print(e)`),
+  'python: multiprocessing': `cat > /tmp/m.py <<'EOF'
+import multiprocessing as mp
+def f(x): return x * x
+if __name__ == '__main__':
+    for method in ('fork', 'spawn'):
+        with mp.get_context(method).Pool(3) as p: print(method, sum(p.map(f, range(200))))
+EOF
+python3 /tmp/m.py`,
+  'python: sqlite3': python(`import sqlite3
+c = sqlite3.connect('/tmp/x.db'); c.execute('create table t(a integer primary key, b text, c real)')
+with c: c.executemany('insert into t values(?,?,?)', ((i, 'row %d' % i, i / 7) for i in range(5000)))
+print(c.execute('select count(*), sum(c), max(b) from t where a % 3 = 1').fetchone(), c.execute('pragma integrity_check').fetchone())
+with c: c.execute('delete from t where a < 2500')
+c.execute('vacuum'); print(c.execute('select count(*) from t').fetchone())`),
+  'python: compileall': 'cp -r /usr/lib/python3*/json /usr/lib/python3*/email /tmp; cd /tmp; python3 -m compileall -q json email; echo $?; find json email -name "*.pyc" | wc -l',
+  'git on a thousand files': `${gitDates}; mkdir /tmp/r; cd /tmp/r; ${git} init -q .
+    for i in {1..1000}; do mkdir -p d$((i % 20)); echo "file $i" > d$((i % 20))/f$i; done
+    ${git} add .; ${git} commit -qm one; for i in {1..100}; do echo more >> d$((i % 20))/f$i; done; ${git} diff --stat | tail -1; ${git} commit -qam two
+    ${git} log --oneline; ${git} gc -q; ${git} fsck; ${git} clone -q /tmp/r /tmp/c; cd /tmp/c; ${git} status --short | wc -l; ${git} log -p | sha256sum`,
+  'links, modes, times': `cd /tmp; umask 027; touch -d @1700000000.123456789 a; ln a b; ln -s a c; ln -s missing d; mkfifo f; mkdir -m 1777 e
+    stat -c '%n %F %a %h %s %Y %y' a b c d e f | sed 's/^e .*/e/;s/ [0-9.: +-]*$//'; stat -c '%.9Y' a; readlink c; cat d; test a -ef b && echo same; mv a z; cat < z; chmod 4755 z; stat -c %A z; truncate -s 5G z; stat -c '%s %b' z; ls -i b z | awk '{print $1}' | uniq | wc -l`,
+  'sparse files and offsets': `cd /tmp; dd if=/dev/zero of=s bs=1 count=1 seek=3000000000 2>/dev/null; stat -c %s s; echo end >> s; tail -c 5 s | od -c; cp --sparse=always s t; cmp s t && echo equal; fallocate -l 1M g; stat -c %s g`,
+  'pipes': 'yes | head -n 100000 | sha256sum; seq 100000 | tac | rev | sort -r | uniq -c | wc -l; (sleep 0.1; echo late) | cat; false | true; echo "${PIPESTATUS[@]}"',
+  'signals': `trap 'echo usr1' USR1; kill -USR1 $$; trap '' PIPE; (trap - PIPE; yes) | head -1; timeout 1 sleep 9; echo $?; sleep 5 & kill -STOP $!; kill -CONT $!; kill $!; wait $!; echo $?
+    (trap 'echo term; exit 5' TERM; kill -TERM $BASHPID; echo not here); echo $?`,
+  'a tree of 100 processes': 'for i in {1..10}; do (for j in {1..9}; do (exit $j) & done; wait) & done; wait; echo done',
+  'limits': 'ulimit -v 200000; python3 -c "x = bytearray(10**9)" 2>&1 | tail -1; ulimit -n 5; exec 2>/dev/null; (exec 9</dev/null) || echo no descriptor',
+  'locale and text': `printf 'ä\\nz\\na\\n' | sort; echo 'grüße' | grep -o 'ü.*' ; echo -n 'grüße' | wc -m; python3 -c "print('日本'.upper(), 'ß'.upper())"; printf '%s\\n' a{1..3}`,
+  'compression': 'cd /tmp; seq 200000 > x; gzip -k x; xz -k -1 x; bzip2 -k x 2>/dev/null; for f in x.gz x.xz; do sha256sum < $f; done; zcat x.gz | cmp - x; xz -dc x.xz | cmp - x && echo equal',
+  'find and xargs': "find /usr/share -type f -size +100k -printf '%s %p\\n' | sort -n | sha256sum; find /usr/bin -type l | xargs -n 10 ls -ld | awk '{print $NF}' | sort | sha256sum",
+  'diff and make': `cd /tmp; seq 100 > a; sed 's/5/five/' a > b; diff -u --label a --label b a b; printf 'all: x y\\nx:\\n\\techo x > x\\ny: x\\n\\tcat x x > y\\n' > Makefile; command -v make >/dev/null && make && make; cat y`,
+  'users': 'id; whoami; sudo id -u; sudo -u user whoami; su -c whoami </dev/null 2>&1 | tail -1; stat -c "%U %G" ~',
+};
+
+describe.each(Object.entries(cases))('%s', (_name, script) => {
+  test('is as native', async () => {
+    const native = await runNative(script);
+    const ours = await runInVm(script);
+    expect({ status: ours.status, stdout: ours.stdout }).toEqual({ status: native.status, stdout: native.stdout });
+    expect(ours.stderr.replaceAll(/bash: line \d+: /g, '')).toBe(native.stderr.replaceAll(/\/tmp\/\.script: line \d+: /g, ''));
+  });
+});
