@@ -20,6 +20,8 @@ export abstract class OpenFile {
   position = 0;
   /** References from descriptors, mappings and messages in flight. The last `release` calls `close`. */
   #references = 1;
+  /** Who forgets this file when it closes: epoll sets, flock(2). */
+  #forgetters: Set<() => void> | undefined;
   /** Wakes when `poll` may give something new, with the bits that became ready. */
   readonly queue: WaitQueue;
 
@@ -41,7 +43,15 @@ export abstract class OpenFile {
 
   /** Drops a reference; the last one closes the file. The Io must be driven only when it isn't undefined (something must reach the disk). */
   release(): Io<void> | undefined {
-    return --this.#references === 0 ? this.close() : undefined;
+    if (--this.#references > 0) return undefined;
+    if (this.#forgetters) for (const forget of [...this.#forgetters]) forget();
+    return this.close();
+  }
+
+  /** Calls `forget` when the last reference is gone, before the file closes. Returns how to take that back. */
+  whenReleased(forget: () => void): () => void {
+    (this.#forgetters ??= new Set()).add(forget);
+    return () => this.#forgetters?.delete(forget);
   }
 
   /** Transfers up to sink.remaining bytes from `position` (ignored where not seekable; the caller moves `this.position`). 0 is the end. */
