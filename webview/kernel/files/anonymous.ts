@@ -1,0 +1,108 @@
+/** Inodes without a name: what fstat(2) of a pipe, socket, eventfd or memfd shows, and the file system that they say they are on. */
+import { S_IFIFO, S_IFMT, S_IFSOCK } from '../abi/stat.ts';
+import type { Io } from '../../lib/wait.ts';
+import type { FileSystem, FileSystemStatistics } from '../../fs/vfs/fileSystem.ts';
+import { Inode, type AttributeChange, type Timespec } from '../../fs/vfs/inode.ts';
+import type { Namespace } from '../../fs/vfs/namespace.ts';
+import type { Path } from '../../fs/vfs/path.ts';
+import type { Caller } from '../../fs/vfs/caller.ts';
+
+/** pipefs, sockfs and anon_inodefs in one: never mounted in sight. */
+export class AnonymousFileSystem implements FileSystem {
+  readonly type: string;
+  readonly device: number;
+  readonly readOnly = false;
+  readonly options = '';
+  readonly cachesNames = true;
+  readonly #magic: number;
+  readonly root: Inode;
+
+  constructor(type: string, device: number, magic: number) {
+    this.type = type;
+    this.device = device;
+    this.#magic = magic;
+    this.root = new AnonymousInode(this, 1, 0, { uid: 0, gid: 0 }, { seconds: 0, nanoseconds: 0 });
+  }
+
+  statistics(): FileSystemStatistics {
+    return { type: this.#magic, blockSize: 4096, blocks: 0, blocksFree: 0, blocksAvailable: 0, files: 0, filesFree: 0, nameLength: 255 };
+  }
+
+  *sync(): Io<number> {
+    return 0;
+  }
+}
+
+/** An inode that only has attributes. */
+export class AnonymousInode extends Inode {
+  override readonly fileSystem: FileSystem;
+  override readonly ino: number;
+  override mode: number;
+  override uid: number;
+  override gid: number;
+  override linkCount = 1;
+  override size = 0;
+  override atime: Timespec;
+  override mtime: Timespec;
+  override ctime: Timespec;
+
+  constructor(fileSystem: FileSystem, ino: number, mode: number, owner: { uid: number; gid: number }, now: Timespec) {
+    super();
+    this.fileSystem = fileSystem;
+    this.ino = ino;
+    this.mode = mode;
+    this.uid = owner.uid;
+    this.gid = owner.gid;
+    this.atime = this.mtime = this.ctime = now;
+  }
+
+  override *setAttributes(change: AttributeChange): Io<number> {
+    if (change.mode !== undefined) this.mode = (this.mode & S_IFMT) | change.mode;
+    if (change.uid !== undefined) this.uid = change.uid;
+    if (change.gid !== undefined) this.gid = change.gid;
+    if (change.atime) this.atime = change.atime;
+    if (change.mtime) this.mtime = change.mtime;
+    return 0;
+  }
+}
+
+const PIPEFS_MAGIC = 0x50495045;
+const SOCKFS_MAGIC = 0x534f434b;
+const ANON_INODE_FS_MAGIC = 0x09041934;
+
+/** Makes the paths of anonymous files. One per machine. */
+export class AnonymousFiles {
+  readonly #namespace: Namespace;
+  readonly #now: () => Timespec;
+  readonly #pipefs = new AnonymousFileSystem('pipefs', 0x0d, PIPEFS_MAGIC);
+  readonly #sockfs = new AnonymousFileSystem('sockfs', 0x08, SOCKFS_MAGIC);
+  readonly #anon = new AnonymousFileSystem('anon_inodefs', 0x0e, ANON_INODE_FS_MAGIC);
+
+  /** `now` gives the wall-clock time for new inodes. */
+  constructor(namespace: Namespace, now: () => Timespec) {
+    this.#namespace = namespace;
+    this.#now = now;
+  }
+
+  /** 'pipe:[INO]'. */
+  pipe(owner: Caller): Path {
+    return this.#make(this.#pipefs, S_IFIFO | 0o600, owner, 'pipe:[');
+  }
+
+  /** 'socket:[INO]'. */
+  socket(owner: Caller): Path {
+    return this.#make(this.#sockfs, S_IFSOCK | 0o777, owner, 'socket:[');
+  }
+
+  /** 'anon_inode:NAME' (Linux writes the newer kinds in brackets: pass '[eventfd]'). */
+  named(owner: Caller, name: string): Path {
+    const { credentials } = owner;
+    const inode = new AnonymousInode(this.#anon, this.#namespace.nextAnonymousIno(), 0o600, credentials, this.#now());
+    return this.#namespace.anonymous(inode, `anon_inode:${name}`);
+  }
+
+  #make(fileSystem: FileSystem, mode: number, owner: Caller, prefix: string): Path {
+    const ino = this.#namespace.nextAnonymousIno();
+    return this.#namespace.anonymous(new AnonymousInode(fileSystem, ino, mode, owner.credentials, this.#now()), `${prefix}${ino}]`);
+  }
+}
