@@ -8,7 +8,7 @@ const chunks = [
 const shape = { size: 1 << 20, chunkSize: 1 << 17, chunks };
 const good: Manifest = {
   format: 1, name: 'base', recipe: 'base', recipeHash: 'c'.repeat(64), id: imageId(shape), date: 1_700_000_000, blockSize: 4096,
-  compression: 'deflate-raw', bootChunks: 1, files: [{ name: 'chunks-000.bin', size: 128 }],
+  compression: 'deflate-raw', boot: [0], files: [{ name: 'chunks-000.bin', size: 128 }],
   packages: [{ name: 'bash', version: '5.2.15-2+b13', source: 'bash', licences: ['GPL-3+'] }], ...shape,
 };
 
@@ -46,7 +46,7 @@ describe('what is wrong is said in a sentence', () => {
     [changed({ size: 2 ** 60 }), /"size"/],
     [changed({ size: '1' }), /"size"/],
     [changed({ compression: 'zstd' }), /"compression" is "zstd"/],
-    [changed({ bootChunks: 0.5 }), /"bootChunks"/],
+    [changed({ boot: [0.5] }), /"boot"/],
     [changed({ files: {} }), /"files" is not a list/],
     [changed({ files: [{ name: '../secret', size: 128 }] }), /no plain name/],
     [changed({ files: [{ name: '..', size: 128 }] }), /no plain name/],

@@ -47,21 +47,21 @@ export interface ManifestPackage {
 export interface Manifest {
   readonly format: number;
   readonly name: string;
-  /** The recipe's name, and the SHA-256 of its files. */
+  /** The recipe's name, and the SHA-256 of its files and the builder's. */
   readonly recipe: string;
   readonly recipeHash: string;
   /** Identity of the disk's content: see `imageId`. */
   readonly id: string;
   /** When the newest package was made, in seconds since 1970; no file in the image is younger. */
   readonly date: number;
-  /** Bytes of the whole disk, and of one file-system block; the first is a multiple of the second. */
+  /** Bytes of the whole disk, and of one file-system block. */
   readonly size: number;
   readonly blockSize: number;
   /** Uncompressed bytes of a chunk, a power of two. */
   readonly chunkSize: number;
   readonly compression: 'deflate-raw';
-  /** How many chunks from the start of the disk a boot to the prompt uses, as far as known; 0 if unknown. */
-  readonly bootChunks: number;
+  /** The chunks that a boot to the prompt reads, in order of use, as far as known. */
+  readonly boot: readonly number[];
   readonly files: readonly ManifestFile[];
   /** In ascending order of `index`; what is missing is zero. */
   readonly chunks: readonly ManifestChunk[];
@@ -129,7 +129,7 @@ function headProblem(value: Fields): string | undefined {
   if (!isCount(value.size) || value.size === 0 || value.size > largestDisk) return '"size" is not a positive number of bytes';
   if (value.size % value.blockSize !== 0) return '"size" is not a multiple of the block size';
   if (value.compression !== 'deflate-raw') return `"compression" is ${JSON.stringify(value.compression) ?? 'missing'}, not "deflate-raw"`;
-  if (!isCount(value.bootChunks)) return '"bootChunks" is not a count';
+  if (!Array.isArray(value.boot) || !value.boot.every(isCount)) return '"boot" is not a list of chunks';
   return undefined;
 }
 

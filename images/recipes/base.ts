@@ -1,0 +1,56 @@
+import type { Recipe } from '../recipe.ts';
+
+const hostname = 'linux-vm';
+
+/** The disk that ships inside the extension: a small Debian to work in, under 80 MB compressed. */
+export const base: Recipe = {
+  name: 'base',
+  suite: 'bookworm',
+  sources: [
+    'deb http://deb.debian.org/debian bookworm main',
+    'deb http://deb.debian.org/debian bookworm-updates main',
+    'deb http://deb.debian.org/debian-security bookworm-security main',
+  ],
+  packages: [
+    // shell and its tools
+    'bash', 'dash', 'coreutils', 'findutils', 'grep', 'sed', 'gawk', 'diffutils', 'debianutils', 'util-linux', 'bsdextrautils',
+    'less', 'procps', 'psmisc', 'file', 'hostname', 'login', 'passwd', 'sudo', 'ncurses-base', 'ncurses-bin', 'readline-common',
+    // archives
+    'tar', 'gzip', 'bzip2', 'xz-utils', 'zip', 'unzip',
+    // packages
+    'apt', 'dpkg', 'libc-bin', 'tzdata',
+    // languages and making things
+    'python3', 'perl-base', 'git', 'make', 'patch', 'sqlite3',
+    // editors
+    'vim-tiny', 'nano',
+    // network
+    'curl', 'openssh-client', 'ca-certificates', 'netbase',
+  ],
+  user: { name: 'user', id: 1000, shell: '/bin/bash', groups: ['sudo'] },
+  files: [
+    { path: '/etc/hostname', text: `${hostname}\n` },
+    {
+      path: '/etc/hosts',
+      text: `127.0.0.1\tlocalhost\n127.0.1.1\t${hostname}\n::1\t\tlocalhost ip6-localhost ip6-loopback\nff02::1\t\tip6-allnodes\nff02::2\t\tip6-allrouters\n`,
+    },
+    // The VM's own resolver.
+    { path: '/etc/resolv.conf', text: 'nameserver 127.0.0.1\n' },
+    { path: '/etc/fstab', text: '/dev/vda\t/\text2\tdefaults\t0\t1\n' },
+    { path: '/etc/default/locale', text: 'LANG=C.UTF-8\n' },
+    { path: '/etc/timezone', text: 'Etc/UTC\n' },
+    { path: '/etc/machine-id', text: '' },
+    { path: '/etc/sudoers.d/user', text: 'user ALL=(ALL:ALL) NOPASSWD: ALL\n', mode: 0o440 },
+  ],
+  remove: [
+    // Documentation and translations, which the size does not allow; each package's copyright file stays.
+    '/usr/share/man/*', '/usr/share/info/*', '/usr/share/locale/*', '/usr/share/lintian', '/usr/share/bug', '/usr/share/icons',
+    '/usr/share/pixmaps', '/usr/share/applications', '/usr/share/gitweb', '/usr/share/doc-base',
+    // What belongs to the build and not to the disk.
+    '/etc/apt/apt.conf.d/99mmdebstrap', '/etc/.pwd.lock', '/etc/passwd-', '/etc/group-', '/etc/shadow-', '/etc/gshadow-', '/etc/subuid-',
+    '/etc/subgid-', '/var/cache/apt/*', '/var/cache/ldconfig/*', '/var/cache/man', '/var/lib/apt/lists/*', '/var/lib/dpkg/lock',
+    '/var/lib/dpkg/lock-frontend', '/var/lib/dpkg/triggers/Lock', '/var/lib/dpkg/status-old', '/var/lib/dpkg/available',
+    '/var/lib/dpkg/diversions-old', '/var/lib/dpkg/statoverride-old', '/var/lib/systemd/random-seed', '/var/log/*', '/tmp/*', '/run/*',
+    '/var/cache/debconf/config.dat-old', '/var/cache/debconf/templates.dat-old', '/var/backups/*', '/root/.cache',
+  ],
+  disk: { size: 2 * 2 ** 30, inodes: 131_072, chunkSize: 256 * 1024, label: 'linux-vm', uuid: '7e88a81b0a5e4d4c9d6c62617365d15c' },
+};
