@@ -46,7 +46,7 @@ export class Decoder {
   /**
    * Decodes the instruction at `bytes[offset]`, reading nothing at or past `limit`, into `out`.
    * Returns its length, or one of DECODE. With INVALID, `out.length` is the length if the decoder knows the instruction (a wrong
-   * LOCK prefix, EVEX), else 0.
+   * LOCK prefix, REX before VEX, EVEX), else 0.
    */
   decode(bytes: Uint8Array, offset: number, limit: number, out: Instruction): number {
     this.#end = Math.min(limit, offset + LONGEST);
@@ -145,11 +145,13 @@ export class Decoder {
     const code = bytes[p]!;
     if (opcode === 0x62 || opcode === 0x8F) return this.#lengthOnly(bytes, offset, p, opcode, first, code, out);
     const map = opcode === 0xC5 ? MAP.M0F : first & 0x1F;
-    if (illegalPrefix || map === 0 || map > MAP.M0F3A) return DECODE.INVALID;
+    if (map === 0 || map > MAP.M0F3A) return DECODE.INVALID;
     // pp: none, 66, F3, F2, the order of PREFIX.
     const cell = this.#tables.vex[((map * 256 + code) * 4 + (last & 3)) * 4 + (out.vectorLength << 1 | w)]!;
     const length = this.#finish(bytes, offset, p, code, cell, 0, out);
-    if (length > 0 && out.vvvv !== 0 && (this.#tables.flags[out.row]! & USES_VVVV) === 0) return DECODE.INVALID;
+    if (illegalPrefix && length > 0) return DECODE.INVALID;
+    // All four bits, also in 32-bit mode where an operand has only three.
+    if (length > 0 && (last & 0x78) !== 0x78 && (this.#tables.flags[out.row]! & USES_VVVV) === 0) return DECODE.INVALID;
     return length;
   }
 

@@ -44,6 +44,14 @@ function acceptsModrm(row: Row, modrm: number): boolean {
   return row.form === 'any' || (row.form === 'register') === (modrm >= 0xC0);
 }
 
+/** VEX.W is ignored in 32-bit mode where it would choose a 64-bit general register. SDM vol. 2 2.3.5.2. */
+function acceptsW(row: Row, w: number, mode: Mode): boolean {
+  if (row.vexW === -1) return true;
+  const general = row.operands.some((operand) => operand.addressing === ADDRESSING.E || operand.addressing === ADDRESSING.R || operand.addressing === ADDRESSING.G);
+  if (mode === 32 && general) return row.vexW === 0;
+  return row.vexW === w;
+}
+
 function constrained(row: Row): boolean {
   return row.modrm >= 0 || row.digit >= 0 || row.form !== 'any';
 }
@@ -132,7 +140,7 @@ export function buildDispatch(rows: readonly Row[], mode: Mode): DispatchTables 
       if (!row.vex) add(legacyCells, at * 4 + prefix, row);
       else for (let lw = 0; lw < 4; lw++) {
         if (row.vexL !== -1 && row.vexL !== lw >> 1) continue;
-        if (row.vexW !== -1 && row.vexW !== (lw & 1)) continue;
+        if (!acceptsW(row, lw & 1, mode)) continue;
         add(vexCells, (at * 4 + prefix) * 4 + lw, row);
       }
     }
@@ -153,5 +161,5 @@ export function buildDispatch(rows: readonly Row[], mode: Mode): DispatchTables 
 export const USES_VVVV = 1 << 30;
 
 function usesVvvv(row: Row): boolean {
-  return row.operands.some((operand) => operand.addressing === ADDRESSING.H || operand.addressing === ADDRESSING.B);
+  return row.operands.some((operand) => operand.addressing === ADDRESSING.H || operand.addressing === ADDRESSING.B || operand.addressing === ADDRESSING.KVVVV);
 }

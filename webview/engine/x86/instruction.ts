@@ -114,6 +114,8 @@ export const OPERAND = {
   SEGMENT: 12,
   CONTROL: 13,
   DEBUG: 14,
+  /** AVX-512 mask register `number` 0..7. */
+  MASK: 15,
 } as const;
 
 /** The resolution of one operand by `operandAt` (operands.ts); reused like `Instruction`. */

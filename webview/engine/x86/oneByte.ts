@@ -46,7 +46,7 @@ export const ONE_BYTE: readonly RowSource[] = [
   ['84', 'TEST', 'Eb,Gb'], ['85', 'TEST', 'Ev,Gv'], ['86', 'XCHG', 'Eb,Gb', 'lock'], ['87', 'XCHG', 'Ev,Gv', 'lock'],
   ['88', 'MOV', 'Eb,Gb'], ['89', 'MOV', 'Ev,Gv'], ['8A', 'MOV', 'Gb,Eb'], ['8B', 'MOV', 'Gv,Ev'],
   ['8C', 'MOV', 'Rv/Mw,Sw'], ['8D mem', 'LEA', 'Gv,M'], ['8E', 'MOV', 'Sw,Rv/Mw'], ['8F /0', 'POP', 'Ev', 'd64'],
-  ['90+r', 'XCHG', 'Zv,rAX'], ['90', 'NOP'], ['F3 90', 'PAUSE', '', 'hint'], ['90 B1', 'XCHG', 'Zv,rAX'], ['F3 90 B1', 'XCHG', 'Zv,rAX'],
+  ['90+r', 'XCHG', 'Zv,rAX'], ['90', 'NOP'], ['F3 90', 'PAUSE', '', 'hint'], ['90 REX.B', 'XCHG', 'Zv,rAX'], ['F3 90 REX.B', 'XCHG', 'Zv,rAX'],
   ['98', 'CBW|CWDE|CDQE'], ['99', 'CWD|CDQ|CQO'], ['9A', 'CALLF', 'Ap', 'i64'], ['9B', 'FWAIT', '', 'x87'],
   ['9C', 'PUSHF|PUSHFD|PUSHFQ', '', 'd64'], ['9D', 'POPF|POPFD|POPFQ', '', 'd64'], ['9E', 'SAHF'], ['9F', 'LAHF'],
   ['A0', 'MOV', 'AL,Ob'], ['A1', 'MOV', 'rAX,Ov'], ['A2', 'MOV', 'Ob,AL'], ['A3', 'MOV', 'Ov,rAX'],

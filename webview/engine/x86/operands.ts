@@ -71,7 +71,7 @@ export function operandAt(row: Row, index: number, instruction: Instruction, lon
     case ADDRESSING.I:
       return index === 1 && row.operands[0]!.addressing === ADDRESSING.I
         ? immediate(out, width, instruction.immediate2, 0) // ENTER
-        : immediate(out, width, instruction.immediate, instruction.immediateHigh);
+        : immediate(out, spec.type === TYPE.z ? instruction.operandSize : width, instruction.immediate, instruction.immediateHigh);
     case ADDRESSING.CONSTANT: return immediate(out, width, spec.fixed, 0);
     case ADDRESSING.J:
       immediate(out, instruction.operandSize, instruction.immediate, instruction.immediateHigh);
@@ -86,7 +86,7 @@ export function operandAt(row: Row, index: number, instruction: Instruction, lon
     case ADDRESSING.U: return register(out, OPERAND.XMM, rm, width);
     case ADDRESSING.W: return inMemory ? register(out, OPERAND.MEMORY, 0, width) : register(out, OPERAND.XMM, rm, width);
     case ADDRESSING.H: return register(out, OPERAND.XMM, instruction.vvvv, width);
-    case ADDRESSING.L: return register(out, OPERAND.XMM, instruction.immediate >> 4 & 15, width);
+    case ADDRESSING.L: return register(out, OPERAND.XMM, instruction.immediate >> 4 & (long ? 15 : 7), width);
     case ADDRESSING.XMM0: return register(out, OPERAND.XMM, 0, width);
     case ADDRESSING.P: return register(out, OPERAND.MMX, reg & 7, width);
     case ADDRESSING.N: return register(out, OPERAND.MMX, rm & 7, width);
@@ -97,6 +97,9 @@ export function operandAt(row: Row, index: number, instruction: Instruction, lon
     case ADDRESSING.D: return register(out, OPERAND.DEBUG, reg, width);
     case ADDRESSING.ST0: return register(out, OPERAND.ST, 0, width);
     case ADDRESSING.STI: return register(out, OPERAND.ST, rm & 7, width);
+    case ADDRESSING.KREG: return register(out, OPERAND.MASK, reg & 7, width);
+    case ADDRESSING.KVVVV: return register(out, OPERAND.MASK, instruction.vvvv & 7, width);
+    case ADDRESSING.KRM: return register(out, OPERAND.MASK, rm & 7, width);
     default: throw new Error(`unknown addressing ${spec.addressing}`);
   }
 }

@@ -20,8 +20,9 @@ const FIXED: Readonly<Record<string, readonly [number, number, number]>> = {
   CL: [ADDRESSING.GENERAL, TYPE.b, 1], DX: [ADDRESSING.GENERAL, TYPE.w, 2],
   ES: [ADDRESSING.SEGMENT, TYPE.w, 0], CS: [ADDRESSING.SEGMENT, TYPE.w, 1], SS: [ADDRESSING.SEGMENT, TYPE.w, 2],
   DS: [ADDRESSING.SEGMENT, TYPE.w, 3], FS: [ADDRESSING.SEGMENT, TYPE.w, 4], GS: [ADDRESSING.SEGMENT, TYPE.w, 5],
-  1: [ADDRESSING.CONSTANT, TYPE.b, 1], 3: [ADDRESSING.CONSTANT, TYPE.b, 3],
+  1: [ADDRESSING.CONSTANT, TYPE.b, 1],
   ST0: [ADDRESSING.ST0, TYPE.t, 0], STi: [ADDRESSING.STI, TYPE.t, 0], XMM0: [ADDRESSING.XMM0, TYPE.x, 0],
+  Kreg: [ADDRESSING.KREG, TYPE.q, 0], Kvvvv: [ADDRESSING.KVVVV, TYPE.q, 0], Krm: [ADDRESSING.KRM, TYPE.q, 0],
 };
 
 /** Pairs of register and memory form, by their letters. */
@@ -30,7 +31,7 @@ const PAIRS: Readonly<Record<string, number>> = { RM: ADDRESSING.E, NM: ADDRESSI
 /** Operands that need a ModRM byte. */
 const MODRM_ADDRESSING: ReadonlySet<number> = new Set([
   ADDRESSING.C, ADDRESSING.D, ADDRESSING.E, ADDRESSING.G, ADDRESSING.M, ADDRESSING.N, ADDRESSING.P, ADDRESSING.Q, ADDRESSING.R, ADDRESSING.S,
-  ADDRESSING.U, ADDRESSING.V, ADDRESSING.W, ADDRESSING.STI,
+  ADDRESSING.U, ADDRESSING.V, ADDRESSING.W, ADDRESSING.STI, ADDRESSING.KREG, ADDRESSING.KRM,
 ]);
 
 function parseLetters(text: string): [addressing: number, type: number] {
@@ -122,8 +123,8 @@ function parseEncoding(text: string): Encoding {
     else if (word === '/r') encoding.explicitModrm = true;
     else if (word === 'mem') encoding.form = 'memory';
     else if (word === 'reg') encoding.form = 'register';
-    else if (word === 'W1') encoding.rexBits = 8;
-    else if (word === 'B1') encoding.rexBits = 1;
+    else if (word === 'REX.W') encoding.rexBits = 8;
+    else if (word === 'REX.B') encoding.rexBits = 1;
     else throw new Error(`unknown word ${word} in ${text}`);
   }
   return encoding;

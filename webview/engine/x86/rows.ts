@@ -3,20 +3,20 @@
 /**
  * One line of a table: encoding, mnemonic, operands, attributes. All are words of the SDM's notation (vol. 2, 3.1.1 and appendix A).
  *
- * Encoding: `[prefix] [0F [38|3A]] opcode[+r|+cc] [ModRM byte] [/digit] [mem|reg] [W1|B1]`, in hexadecimal, or
+ * Encoding: `[prefix] [0F [38|3A]] opcode[+r|+cc] [ModRM byte] [/digit] [mem|reg] [REX.W|REX.B]`, in hexadecimal, or
  * `VEX[.L0|.L1][.66|.F3|.F2].0F[38|3A][.W0|.W1] opcode ...`.
  * - prefix: `NP` (none of 66, F3, F2), `66`, `F3`, `F2` (mandatory ones), `NFx` (neither F3 nor F2); without a word any of them is legal.
  * - `+r`: the low three bits are a register (operand `Z`); `+cc`: sixteen rows, one for each condition.
  * - a byte after the opcode is the whole ModRM byte; `/0`..`/7` its reg field; `/r` says that there is one although no operand does.
  * - `mem`, `reg`: only with a memory, a register operand in ModRM.rm.
- * - `W1`, `B1`: chosen instead of the row without the word if REX.W, REX.B is set.
+ * - `REX.W`, `REX.B`: chosen instead of the row without the word if that bit is set.
  * - no `.L0`/`.L1`: both; no `.W0`/`.W1`: ignored (WIG).
  * `EVEX` and `XOP` alone stand for all instructions of that encoding.
  *
  * Mnemonic: `CBW|CWDE|CDQE` are names for operand sizes 2, 4 and 8; `Jcc` is completed by the condition.
  *
  * Operands, separated by commas: `Eb`, `Gv` ... (see `ADDRESSING` and `TYPE`), a pair `Rd/Mb` (register form / memory form), or a
- * fixed one: `AL`, `AX`, `eAX`, `rAX`, `CL`, `DX`, `1`, `3`, `ES`..., `ST0`, `STi`, `XMM0`.
+ * fixed one: `AL`, `AX`, `eAX`, `rAX`, `CL`, `DX`, `1`, `ES`..., `ST0`, `STi`, `XMM0`, `Kreg`, `Kvvvv`, `Krm`.
  *
  * Attributes, separated by spaces: words given at `FLAG`, and a CPUID feature (see `FEATURES`; `base` if none is named).
  */
@@ -110,6 +110,7 @@ export const ADDRESSING = {
   /** ST(0). */ ST0: 27,
   /** ST(i), ModRM.rm. */ STI: 28,
   /** XMM0. */ XMM0: 29,
+  /** AVX-512 mask register in ModRM.reg, VEX.vvvv, ModRM.rm. */ KREG: 30, KVVVV: 31, KRM: 32,
 } as const;
 
 /** How wide an operand is: the SDM's second letters (appendix A.2.2). Codes up to 64 are widths in bytes. */
