@@ -253,7 +253,9 @@ export type PageToHost =
   | { readonly type: 'openLink'; readonly uri: string }
   /** Ask the person whether a terminal with these programs may be closed. */
   | { readonly type: 'terminal.mayClose'; readonly id: number; readonly programs: readonly string[] }
-  /** The last terminal was closed: close the panel. */
+  /** The person wants the VM started anew, after it stopped. */
+  | { readonly type: 'restart' }
+  /** The last terminal was closed, or the start was cancelled: close the panel. */
   | { readonly type: 'close' }
   | FileAnswerMessage
   | FileChangesMessage;

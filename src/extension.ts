@@ -1,0 +1,28 @@
+/**
+ * The extension host's part: VS Code's side of everything and nothing of the VM itself, which lives in the panel's webview. The only
+ * folder that imports `vscode`; one code base for the Node host and the web worker host, so neither Node's nor the DOM's interfaces here.
+ */
+import * as vscode from 'vscode';
+import { registerCommands } from './commands.ts';
+import { openAtStartup } from './config.ts';
+import { DiskTree } from './diskTree.ts';
+import { registerDiskCommands } from './diskCommands.ts';
+import { VmFileSystem } from './fileSystem.ts';
+import { Machine } from './machine.ts';
+import { VmPanels } from './panel.ts';
+import { showStatus } from './statusBar.ts';
+
+export function activate(context: vscode.ExtensionContext): void {
+  const output = vscode.window.createOutputChannel('Linux VM', { log: true });
+  const machine = new Machine(output);
+  const panels = new VmPanels(context, machine);
+  const files = new VmFileSystem(machine);
+  const tree = new DiskTree(machine, files);
+  context.subscriptions.push(
+    output, machine, panels, files, tree,
+    ...registerCommands(machine, panels, output),
+    ...registerDiskCommands(files, tree),
+    showStatus(machine),
+  );
+  if (openAtStartup()) void vscode.commands.executeCommand('linuxVm.open');
+}

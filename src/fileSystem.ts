@@ -1,0 +1,158 @@
+/** The VM's disk as VS Code's file system `linuxvm:`; its paths are the VM's. */
+import * as vscode from 'vscode';
+import { fileReadPiece, type FileChange, type FileErrorKind, type FileFailure, type FileKind, type FileRequest, type FileStatus } from '../webview/protocol.ts';
+import { RequestFailed, type Machine } from './machine.ts';
+
+export const scheme = 'linuxvm';
+export const diskRoot = vscode.Uri.from({ scheme, path: '/' });
+
+/**
+ * While the VM is off every call fails at once with Unavailable (a call left pending would blank the whole explorer), and when it comes
+ * up a change of the root makes VS Code ask again.
+ */
+export class VmFileSystem implements vscode.FileSystemProvider, vscode.Disposable {
+  readonly #machine: Machine;
+  readonly #changes = new vscode.EventEmitter<vscode.FileChangeEvent[]>();
+  readonly #watches = new Map<number, { readonly path: string; readonly recursive: boolean }>();
+  readonly #subscriptions: vscode.Disposable[];
+  #nextWatch = 1;
+  #wasRunning = false;
+
+  readonly onDidChangeFile = this.#changes.event;
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+    this.#subscriptions = [
+      vscode.workspace.registerFileSystemProvider(scheme, this, { isCaseSensitive: true }),
+      machine.onDidChangeFiles(changes => this.#changes.fire(changes.map(asEvent))),
+      machine.onDidChangeStatus(() => this.#followStatus()),
+    ];
+  }
+
+  async stat(uri: vscode.Uri): Promise<vscode.FileStat> {
+    return asStat(await this.#ask(uri, { op: 'stat', path: uri.path }));
+  }
+
+  /** As `stat`, with the VM's mode bits. */
+  status(uri: vscode.Uri): Promise<FileStatus> {
+    return this.#ask(uri, { op: 'stat', path: uri.path });
+  }
+
+  /** Where a symbolic link leads, as it is written. */
+  readLink(uri: vscode.Uri): Promise<string> {
+    return this.#ask(uri, { op: 'readLink', path: uri.path });
+  }
+
+  async readDirectory(uri: vscode.Uri): Promise<[string, vscode.FileType][]> {
+    const entries = await this.#ask(uri, { op: 'readDirectory', path: uri.path });
+    return entries.map(entry => [entry.name, asType(entry.kind, entry.symlink)]);
+  }
+
+  async readFile(uri: vscode.Uri): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    for (;;) {
+      const piece = await this.#ask(uri, { op: 'readFile', path: uri.path, offset: size, length: fileReadPiece });
+      size += piece.length;
+      pieces.push(piece);
+      if (piece.length < fileReadPiece) break;
+    }
+    if (pieces.length === 1) return pieces[0]!;
+    const content = new Uint8Array(size);
+    let offset = 0;
+    for (const piece of pieces) {
+      content.set(piece, offset);
+      offset += piece.length;
+    }
+    return content;
+  }
+
+  async writeFile(uri: vscode.Uri, content: Uint8Array, options: { readonly create: boolean; readonly overwrite: boolean }): Promise<void> {
+    // The Node host hands over a Buffer, which would arrive as an object; a view would ship its whole buffer. So copy.
+    const own = new Uint8Array(content);
+    await this.#ask(uri, { op: 'writeFile', path: uri.path, content: own, create: options.create, overwrite: options.overwrite });
+  }
+
+  async createDirectory(uri: vscode.Uri): Promise<void> {
+    await this.#ask(uri, { op: 'createDirectory', path: uri.path });
+  }
+
+  async delete(uri: vscode.Uri, options: { readonly recursive: boolean }): Promise<void> {
+    await this.#ask(uri, { op: 'delete', path: uri.path, recursive: options.recursive });
+  }
+
+  async rename(from: vscode.Uri, to: vscode.Uri, options: { readonly overwrite: boolean }): Promise<void> {
+    await this.#ask(from, { op: 'rename', from: from.path, to: to.path, overwrite: options.overwrite });
+  }
+
+  async copy(from: vscode.Uri, to: vscode.Uri, options: { readonly overwrite: boolean }): Promise<void> {
+    await this.#ask(from, { op: 'copy', from: from.path, to: to.path, overwrite: options.overwrite });
+  }
+
+  watch(uri: vscode.Uri, options: { readonly recursive: boolean }): vscode.Disposable {
+    const watch = this.#nextWatch++;
+    this.#watches.set(watch, { path: uri.path, recursive: options.recursive });
+    this.#send({ op: 'watch', watch, path: uri.path, recursive: options.recursive });
+    return new vscode.Disposable(() => {
+      if (this.#watches.delete(watch)) this.#send({ op: 'unwatch', watch });
+    });
+  }
+
+  dispose(): void {
+    for (const subscription of this.#subscriptions) subscription.dispose();
+    this.#changes.dispose();
+  }
+
+  /** A watch can't fail loudly: VS Code has nobody to tell. Those made while the VM is off are sent when it runs. */
+  #send(request: FileRequest): void {
+    if (this.#machine.running) this.#machine.request(request).catch(() => {});
+  }
+
+  #followStatus(): void {
+    const running = this.#machine.running;
+    if (running === this.#wasRunning) return;
+    this.#wasRunning = running;
+    for (const [watch, { path, recursive }] of this.#watches) this.#send({ op: 'watch', watch, path, recursive });
+    this.#changes.fire([{ type: vscode.FileChangeType.Changed, uri: diskRoot }]);
+  }
+
+  async #ask<R extends FileRequest>(uri: vscode.Uri, request: R) {
+    try {
+      return await this.#machine.request(request);
+    } catch (error) {
+      throw error instanceof RequestFailed ? asError(error.failure, uri) : error;
+    }
+  }
+}
+
+const errors: Readonly<Record<FileErrorKind, (about: string | vscode.Uri) => vscode.FileSystemError>> = {
+  FileNotFound: vscode.FileSystemError.FileNotFound,
+  FileExists: vscode.FileSystemError.FileExists,
+  FileNotADirectory: vscode.FileSystemError.FileNotADirectory,
+  FileIsADirectory: vscode.FileSystemError.FileIsADirectory,
+  NoPermissions: vscode.FileSystemError.NoPermissions,
+  Unavailable: vscode.FileSystemError.Unavailable,
+  Other: about => new vscode.FileSystemError(about),
+};
+
+function asError(failure: FileFailure, uri: vscode.Uri): vscode.FileSystemError {
+  return errors[failure.kind](failure.message || uri);
+}
+
+function asType(kind: FileKind, symlink: boolean): vscode.FileType {
+  const type = kind === 'file' ? vscode.FileType.File : kind === 'directory' ? vscode.FileType.Directory : vscode.FileType.Unknown;
+  return symlink ? type | vscode.FileType.SymbolicLink : type;
+}
+
+function asStat(status: FileStatus): vscode.FileStat {
+  return {
+    type: asType(status.kind, status.symlink), ctime: status.ctime, mtime: status.mtime, size: status.size,
+    ...(status.readonly ? { permissions: vscode.FilePermission.Readonly } : {}),
+  };
+}
+
+function asEvent(change: FileChange): vscode.FileChangeEvent {
+  const type = change.type === 'created' ? vscode.FileChangeType.Created
+    : change.type === 'deleted' ? vscode.FileChangeType.Deleted : vscode.FileChangeType.Changed;
+  return { type, uri: diskRoot.with({ path: change.path }) };
+}

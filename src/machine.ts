@@ -1,0 +1,135 @@
+/** The VM as the extension host knows it: its state, its log, and requests for its files, through whichever page runs it now. */
+import * as vscode from 'vscode';
+import type {
+  FileAnswers, FileChange, FileFailure, FileOutcome, FileRequest, HostToPage, LogLine, PageToHost, RunningProgram, VmStatus,
+} from '../webview/protocol.ts';
+
+/** A way to the page. */
+export interface Link {
+  send(message: HostToPage): void;
+}
+
+/** The answer did not come; VS Code's own kinds are made of this in fileSystem.ts. */
+export class RequestFailed extends Error {
+  readonly failure: FileFailure;
+
+  constructor(failure: FileFailure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+interface Pending {
+  readonly resolve: (outcome: FileOutcome) => void;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+/** How long an answer may take: a VM that is busy must not make the explorer wait without end. Milliseconds. */
+const deadline = { quick: 10_000, data: 120_000 } as const;
+
+export class Machine implements vscode.Disposable {
+  readonly #status = new vscode.EventEmitter<VmStatus>();
+  readonly #changes = new vscode.EventEmitter<readonly FileChange[]>();
+  readonly #pending = new Map<number, Pending>();
+  readonly #output: vscode.LogOutputChannel;
+  #link: Link | undefined;
+  #nextId = 1;
+
+  readonly onDidChangeStatus = this.#status.event;
+  readonly onDidChangeFiles = this.#changes.event;
+  status: VmStatus = { state: 'off' };
+  /** What would be lost if the VM ended now. */
+  programs: readonly RunningProgram[] = [];
+
+  constructor(output: vscode.LogOutputChannel) {
+    this.#output = output;
+  }
+
+  get running(): boolean {
+    return this.status.state === 'running';
+  }
+
+  /** A page was made that will start the VM. */
+  attach(link: Link): void {
+    this.detach();
+    this.#link = link;
+    this.#setStatus({ state: 'starting', stage: 'page', fraction: 0 });
+  }
+
+  /** The page is gone and the VM with it. */
+  detach(): void {
+    this.#link = undefined;
+    this.programs = [];
+    this.#failPending('The Linux VM was closed');
+    this.#setStatus({ state: 'off' });
+  }
+
+  /** Takes what concerns the VM itself out of the page's messages. */
+  receive(message: PageToHost): void {
+    switch (message.type) {
+      case 'status': return this.#setStatus(message.status);
+      case 'log': return this.#log(message.line);
+      case 'programs': this.programs = message.programs; return;
+      case 'file.answer': return this.#answer(message.id, message.outcome);
+      case 'file.changes': return this.#changes.fire(message.changes);
+      default: return;
+    }
+  }
+
+  /** Asks the VM. Rejects with `RequestFailed`; at once with kind Unavailable while the VM doesn't run. */
+  async request<R extends FileRequest>(request: R): Promise<FileAnswers[R['op']]> {
+    const link = this.#link;
+    if (!link || !this.running) throw new RequestFailed({ kind: 'Unavailable', message: vscode.l10n.t('The Linux VM is not running') });
+    const id = this.#nextId++;
+    const outcome = await new Promise<FileOutcome>(resolve => {
+      const slow = request.op === 'readFile' || request.op === 'writeFile' || request.op === 'copy' || request.op === 'delete' || request.op === 'rename';
+      const timer = setTimeout(() => this.#answer(id, {
+        ok: false, failure: { kind: 'Unavailable', message: vscode.l10n.t('The Linux VM did not answer in time') },
+      }), slow ? deadline.data : deadline.quick);
+      this.#pending.set(id, { resolve, timer });
+      link.send({ type: 'file.request', id, request });
+    });
+    if (!outcome.ok) throw new RequestFailed(outcome.failure);
+    return outcome.value as FileAnswers[R['op']];
+  }
+
+  dispose(): void {
+    this.detach();
+    this.#status.dispose();
+    this.#changes.dispose();
+  }
+
+  #answer(id: number, outcome: FileOutcome): void {
+    const pending = this.#pending.get(id);
+    if (!pending) return; // it came after its deadline
+    this.#pending.delete(id);
+    clearTimeout(pending.timer);
+    pending.resolve(outcome);
+  }
+
+  #failPending(message: string): void {
+    for (const id of [...this.#pending.keys()]) this.#answer(id, { ok: false, failure: { kind: 'Unavailable', message } });
+  }
+
+  #setStatus(status: VmStatus): void {
+    const before = this.status;
+    this.status = status;
+    if (status.state === 'off' || status.state === 'error') {
+      this.programs = [];
+      this.#failPending(vscode.l10n.t('The Linux VM stopped'));
+    }
+    if (status.state !== before.state) {
+      void vscode.commands.executeCommand('setContext', 'linuxVm.state', status.state);
+      this.#output.info(`VM: ${status.state}`);
+      if (status.state === 'error') this.#output.error(`${status.message}\n${status.detail}`.trim());
+    }
+    this.#status.fire(status);
+  }
+
+  #log({ level, text }: LogLine): void {
+    if (level === 'error') this.#output.error(text);
+    else if (level === 'warning') this.#output.warn(text);
+    else if (level === 'info') this.#output.info(text);
+    else this.#output.debug(text);
+  }
+}

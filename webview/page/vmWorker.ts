@@ -1,0 +1,132 @@
+/** Starts the VM's worker and fetches for it: scripts, the engine's wasm, the manifest, and chunks of the disk. */
+import type { BootOptions, PageToWorker, StartStage, WorkerToPage } from '../protocol.ts';
+
+/** Chunk requests that are under way at once; more only wait in the browser. */
+const parallelFetches = 6;
+
+type FetchRequest = Extract<WorkerToPage, { type: 'fetch' }>;
+
+export class VmWorker {
+  readonly #options: BootOptions;
+  readonly #waiting: FetchRequest[] = [];
+  /** What was sent before the worker was there. */
+  #early: PageToWorker[] | undefined = [];
+  #worker: Worker | undefined;
+  #fetching = 0;
+
+  onMessage: (message: Exclude<WorkerToPage, FetchRequest>) => void = () => {};
+
+  constructor(options: BootOptions) {
+    this.#options = options;
+  }
+
+  /** Ends when the worker has its boot message; what fails becomes the status `error`. */
+  async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      this.#fail('The Linux VM could not start.', error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Buffers of bytes are transferred. */
+  send(message: PageToWorker): void {
+    if (this.#early) this.#early.push(message);
+    else this.#worker?.postMessage(message, buffersOf(message));
+  }
+
+  async #start(): Promise<void> {
+    const { engine, image, memory, worker } = this.#options;
+    this.#progress('engine', 0.05);
+    const [script, compiled, manifest] = await Promise.all([fetchText(worker), compile(engine), fetchText(`${image}manifest.json`)]);
+    this.#progress('disk', 0.4);
+    const url = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
+    this.#worker = new Worker(url, { type: 'module', name: 'linux-vm' });
+    URL.revokeObjectURL(url);
+    this.#worker.onerror = event => this.#fail('The Linux VM stopped because of an error of its own.', `${event.message} (${event.lineno}:${event.colno})`);
+    this.#worker.onmessageerror = () => this.#fail('The Linux VM stopped because of an error of its own.', 'message could not be read');
+    this.#worker.onmessage = (event: MessageEvent<WorkerToPage>) => this.#receive(event.data);
+    const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? '';
+    this.#worker.postMessage({ type: 'boot', manifest, engine: compiled, memory, timeZone } satisfies PageToWorker);
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const message of early) this.send(message);
+    this.#progress('boot', 0.5);
+  }
+
+  #receive(message: WorkerToPage): void {
+    if (message.type !== 'fetch') {
+      if (message.type === 'status' && message.status.state !== 'starting' && message.status.state !== 'running') this.#end();
+      return this.onMessage(message);
+    }
+    this.#waiting.push(message);
+    this.#fetchNext();
+  }
+
+  #fetchNext(): void {
+    if (this.#fetching >= parallelFetches) return;
+    const request = this.#waiting.shift();
+    if (!request) return;
+    this.#fetching++;
+    void this.#fetch(request).then(answer => {
+      this.#fetching--;
+      this.send(answer);
+      this.#fetchNext();
+    });
+  }
+
+  /** Always by range: VS Code would keep the whole of a plain answer in its cache for ever. */
+  async #fetch({ id, file, offset, length }: FetchRequest): Promise<PageToWorker> {
+    try {
+      const response = await fetch(this.#options.image + file, { headers: { Range: `bytes=${offset}-${offset + length - 1}` } });
+      if (!response.ok) throw new Error(`${file}: HTTP ${response.status}`);
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      // A server without ranges answers 200 with everything.
+      const data = response.status === 206 ? bytes : bytes.slice(offset, offset + length);
+      return { type: 'fetched', id, data, error: '' };
+    } catch (error) {
+      return { type: 'fetched', id, data: null, error: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  #progress(stage: StartStage, fraction: number): void {
+    this.onMessage({ type: 'status', status: { state: 'starting', stage, fraction } });
+  }
+
+  #fail(message: string, detail: string): void {
+    this.#end();
+    this.onMessage({ type: 'status', status: { state: 'error', message, detail } });
+  }
+
+  #end(): void {
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    this.#early = undefined;
+    this.#waiting.length = 0;
+  }
+}
+
+async function fetchText(url: string): Promise<string> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${fileName(url)}: HTTP ${response.status}`);
+  return response.text();
+}
+
+/** Streaming, so that the browser may keep the optimised code; by bytes where the server names another type than application/wasm. */
+async function compile(url: string): Promise<WebAssembly.Module> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${fileName(url)}: HTTP ${response.status}`);
+  if (response.headers.get('content-type')?.startsWith('application/wasm')) return WebAssembly.compileStreaming(response);
+  return WebAssembly.compile(await response.arrayBuffer());
+}
+
+function fileName(url: string): string {
+  return new URL(url).pathname.split('/').pop() ?? url;
+}
+
+function buffersOf(message: PageToWorker): Transferable[] {
+  if (message.type === 'fetched') return message.data ? [message.data.buffer] : [];
+  if (message.type === 'terminal.input') return [message.data.buffer];
+  if (message.type === 'file.request' && message.request.op === 'writeFile') return [message.request.content.buffer];
+  return [];
+}
