@@ -3,7 +3,8 @@
  * know neither system calls nor registers; pipes and event files are in ../ipc, terminals in ../tty, sockets in ../socket.
  */
 import { Errno } from '../abi/errno.ts';
-import type { Attempt, Io } from '../../lib/wait.ts';
+import type { Sink } from '../../lib/transfer.ts';
+import type { Io } from '../../lib/wait.ts';
 import { OpenFile } from '../../fs/vfs/openFile.ts';
 
 /** User memory as ioctl(2) arguments need it. Each answers undefined or false for a bad pointer (EFAULT). */
@@ -29,6 +30,10 @@ export abstract class KernelFile extends OpenFile {
   get readable(): number {
     return -Errno.ENOTTY;
   }
+  /** How a blocking read(2) goes on after `read` answered a Wait, where that is more than calling again (terminals' timers). */
+  sleepingRead(_sink: Sink): Io<number> | undefined {
+    return undefined;
+  }
   /** True where a blocking write(2) goes on until all is written (pipes, stream sockets, terminals). */
   get writesAll(): boolean {
     return false;
@@ -39,5 +44,3 @@ export abstract class KernelFile extends OpenFile {
 export function faultUnless(ok: boolean): number {
   return ok ? 0 : -Errno.EFAULT;
 }
-
-export type { Attempt };
