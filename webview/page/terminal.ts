@@ -24,7 +24,7 @@ const encoder = new TextEncoder();
 
 export class Terminal {
   readonly id: number;
-  readonly panel = element('div', 'terminal');
+  readonly panel = element('div', 'screen');
   readonly #texts: Texts;
   readonly #host: TerminalHost;
   readonly #xterm: Xterm;

@@ -1,0 +1,177 @@
+/** The extension and its page alone, in both hosts, with a double in the place of the VM. */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildInto } from '../../scripts/build.mjs';
+import { root } from '../harness/run.ts';
+import { Panel, VsCode, until } from '../harness/vscode.ts';
+import { extensionFolder, hostNames, startHost, type Host } from '../harness/vscodeHosts.ts';
+
+let extension: string;
+
+beforeAll(async () => {
+  extension = extensionFolder(() => {});
+  const dist = join(extension, 'dist');
+  await buildInto(dist, ['node', 'web', 'page', 'worker'], { worker: { entryPoints: [join(root, 'test/harness/doubleWorker.ts')] } });
+  writeFileSync(join(dist, 'engine.wasm'), Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+  mkdirSync(join(dist, 'images/base'), { recursive: true });
+  writeFileSync(join(dist, 'images/base/manifest.json'), '{ "name": "double" }');
+  writeFileSync(join(dist, 'images/base/chunks-000.bin'), '0123456789');
+});
+
+afterAll(() => rmSync(extension, { recursive: true, force: true }));
+
+describe.each(hostNames)('%s host', name => {
+  let host: Host;
+  let vscode: VsCode;
+  let panel: Panel;
+
+  beforeAll(async () => {
+    host = await startHost(name, { extension });
+    vscode = await VsCode.open(host.url);
+  });
+
+  afterAll(async () => {
+    await vscode?.close();
+    await host?.stop();
+  });
+
+  it('says in the view that the VM is off', async () => {
+    await vscode.tree();
+    await until('the welcome text', async () => (await vscode.page.locator('.pane .welcome-view-content').allTextContents()).join().includes('The Linux VM is off'));
+  });
+
+  it('opens the panel, types and sees output', async () => {
+    await vscode.command('Linux VM: Open Linux VM');
+    panel = await vscode.panel();
+    await panel.untilRunning();
+    await panel.untilText(/^\$ $|^\$$/m);
+    await panel.enter('echo Hello');
+    await panel.untilText(/^Hello$/m);
+    expect(await vscode.page.locator('.statusbar-item', { hasText: 'Linux VM' }).count()).toBe(1);
+    await vscode.screenshot(`double-${name}`);
+  });
+
+  it('fetches ranges of the disk for the worker', async () => {
+    await panel.enter('fetch chunks-000.bin');
+    await panel.untilText(/^5 bytes$/m);
+    await panel.enter('fetch missing.bin');
+    await panel.untilText(/^error missing\.bin: HTTP 404$|^error .*missing/m);
+  });
+
+  it('keeps up with a flood and stays at its end', async () => {
+    await panel.enter('flood 3000000');
+    await panel.untilText(/^flooded$/m, 60);
+  });
+
+  it('opens a second terminal beside the first', async () => {
+    await panel.frame.locator('vscode-toolbar-button[label="New terminal"]').click();
+    await panel.untilText(/^\$/m);
+    expect(await panel.tabs()).toEqual(['double', 'double']);
+    await panel.enter('echo second');
+    await panel.untilText(/^second$/m);
+    await panel.enter('exit 0');
+    await until('one tab', async () => (await panel.tabs()).length === 1);
+    await panel.untilText(/^flooded$/m);
+  });
+
+  it('says a status that is not 0, and Enter brings another shell', async () => {
+    await panel.enter('exit 3');
+    await panel.untilText(/status 3/);
+    await panel.key('Enter');
+    await panel.enter('echo again');
+    await panel.untilText(/^again$/m);
+  });
+
+  it('copies and pastes', async () => {
+    await vscode.page.bringToFront();
+    await panel.enter('echo copied-text');
+    await panel.untilText(/^copied-text$/m);
+    await vscode.page.evaluate(() => navigator.clipboard.writeText('echo from the clipboard'));
+    await panel.key('Control+Shift+V');
+    await panel.untilText(/\$ echo from the clipboard$/m);
+    await panel.key('Enter');
+    await panel.untilText(/^from the clipboard$/m);
+  });
+
+  it('finds in the terminal', async () => {
+    await panel.key('Control+Shift+F');
+    await panel.frame.locator('.find input').fill('clipboard');
+    await until('a count', async () => /^\d of \d$/.test(await panel.frame.locator('.find .count').textContent() ?? ''));
+    await vscode.page.keyboard.press('Escape');
+    expect(await panel.frame.locator('.find').isVisible()).toBe(false);
+  });
+
+  it('shows, edits and saves the files; changes of the VM show at once', async () => {
+    await until('the root', async () => (await vscode.tree()).includes('home'));
+    await vscode.expand('home');
+    await vscode.expand('user');
+    await panel.enter('touch /home/user/new.txt');
+    await vscode.treeRow('new.txt').waitFor();
+    await vscode.treeRow('hello.txt').click();
+    await until('the text', async () => (await vscode.editorText()).includes('hello from the VM'));
+    await vscode.page.locator('.editor-instance .view-lines').first().click();
+    await vscode.page.keyboard.press('Control+Home');
+    await vscode.page.keyboard.type('EDITED ');
+    await vscode.page.keyboard.press('Control+S');
+    await vscode.command('Linux VM: Open Linux VM');
+    await until('the saved text', async () => {
+      await panel.enter('cat /home/user/hello.txt');
+      return /EDITED hello/.test(await panel.text());
+    });
+  });
+
+  it('follows the size, not the one of a hidden webview', async () => {
+    await panel.enter('size');
+    const [, columns] = /^(\d+)x\d+$/m.exec(await panel.untilText(/^\d+x\d+$/m))!;
+    await vscode.page.setViewportSize({ width: 1000, height: 700 });
+    await until('fewer columns', async () => {
+      await panel.enter('size');
+      const sizes = [...(await panel.text()).matchAll(/^(\d+)x\d+$/gm)];
+      return Number(sizes.at(-1)![1]) < Number(columns);
+    });
+    await vscode.page.setViewportSize({ width: 1280, height: 800 });
+  });
+
+  it('asks before it closes a terminal in which something runs', async () => {
+    await panel.enter('run vim');
+    await vscode.command('Linux VM: Close Linux VM');
+    await until('the question', async () => (await vscode.messages()).join().includes('still running'));
+    await vscode.press('Cancel');
+    expect(await vscode.hasPanel()).toBe(true);
+    await panel.key('Control+c');
+  });
+
+  it('shows what ended it and starts again', async () => {
+    await panel.enter('crash');
+    await until('the error', async () => (await panel.cover()).includes('error of its own'));
+    expect(await panel.frame.locator('.cover pre').textContent()).toContain('crashed on purpose');
+    await panel.frame.locator('.cover vscode-button').click();
+    panel = await until('a new page', async () => {
+      const fresh = await vscode.panel(1);
+      return await fresh.cover() === '' ? fresh : undefined;
+    });
+    await panel.enter('echo anew');
+    await panel.untilText(/^anew$/m);
+  });
+
+  it('comes back after a reload of the window and says so', async () => {
+    await until('the state is kept', async () => new Promise<boolean>(done => setTimeout(() => done(true), name === 'web' ? 8000 : 3000)));
+    await vscode.reload();
+    panel = await vscode.panel(60);
+    await panel.untilRunning();
+    await panel.untilText(/The window was reloaded/);
+    await panel.enter('echo back');
+    await panel.untilText(/^back$/m);
+  });
+
+  it('offers the VM again when its panel was closed on a running program', async () => {
+    await panel.enter('run vim');
+    await new Promise(done => setTimeout(done, 500));
+    await vscode.command('View: Close Editor');
+    await until('the offer', async () => (await vscode.messages()).join().includes('vim'));
+    await vscode.press('Open Again');
+    panel = await vscode.panel();
+    await panel.untilRunning();
+  });
+});
