@@ -104,7 +104,6 @@ function page(options: StaticOptions, port: number): string {
     },
     additionalBuiltinExtensions: [{ scheme: 'http', authority: `localhost:${port}`, path: '/extension' }],
     configurationDefaults: options.settings,
-    workspaceUri: { scheme: 'tmp', path: '/default.code-workspace' },
   };
   const values: Readonly<Record<string, string>> = {
     WORKBENCH_WEB_CONFIGURATION: attribute(JSON.stringify(configuration)), WORKBENCH_WEB_BASE_URL: '/static', WORKBENCH_SCRIPT_NONCE: 'static',
