@@ -1,0 +1,116 @@
+/**
+ * engine/: runs x86-64 user-mode code inside one WebAssembly.Memory; knows nothing of Linux. This file is the one description of what
+ * lies where in the engine's own part of that memory: the register file of the running thread, the TLB, the jump cache, and what a run
+ * leaves behind. Offsets are absolute byte addresses; all values are little-endian.
+ */
+
+/** The running thread's register file; what a switch of threads saves and loads. */
+export const STATE = 1024;
+
+/** Offsets from STATE. Slots up to 248 can be named by one byte of a decoded record. */
+export const Slot = {
+  /** rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8-r15: eight bytes each. */
+  gpr: 0,
+  /** Always 0: the base or index that an address doesn't have. */
+  zero: 128,
+  /** Virtual address of the page that code runs in. */
+  page: 136,
+  fsBase: 144,
+  gsBase: 152,
+  /** Effective address made by an address record (segments, 32-bit addresses) for the record behind it. */
+  address: 160,
+  /** i64: the next instruction, valid outside of a run. */
+  rip: 168,
+  /** i64: the last result, sign-extended to 64 bits. See semantics/flags.ts. */
+  flagResult: 176,
+  /** i32: what isn't in the result. See semantics/flags.ts. */
+  flagAux: 184,
+  /** i32: 0 or 1. */
+  directionFlag: 188,
+  /** i32: AC and ID at their places in RFLAGS. */
+  otherFlags: 192,
+  /** i32. */
+  mxcsr: 196,
+  /** i32: x87 control word. */
+  fpuControl: 200,
+  /** i32: x87 status word without TOP. */
+  fpuStatus: 204,
+  /** i32: TOP, 0-7. */
+  fpuTop: 208,
+  /** i32: bit n is 1 when physical register n is not empty (FXSAVE's abridged tag word). */
+  fpuTags: 212,
+  /** i32: opcode of the last x87 instruction, as FXSAVE shows it. */
+  fpuOpcode: 216,
+  /** i64: its address and its operand's. */
+  fpuInstruction: 224,
+  fpuOperand: 232,
+  /** 16 registers of 16 bytes. */
+  xmm: 256,
+  /** Physical x87 registers 0-7 in 16 bytes each: i64 mantissa, u16 sign and exponent, zeros. MMX register n is the mantissa of register n. */
+  x87: 512,
+} as const;
+
+/** Bytes of a register file. */
+export const STATE_SIZE = 640;
+
+/** Of the run, not of a thread. Absolute addresses. */
+export const Run = {
+  /** i64: the lowest address that could not be accessed; i32: 0 read, 1 write, 2 fetch. */
+  faultAddress: 2048,
+  faultAccess: 2056,
+  /** i32 */
+  interruptVector: 2060,
+  /** i32: instructions that may still run; a negative number ends the run at the next jump. */
+  budget: 2064,
+  /** i32: root table of the address space; its frame number. */
+  root: 2068,
+  /** i64: bits 63-48 that distinguish this address space in the jump cache. */
+  spaceKey: 2072,
+  /** i32: record of a direct branch whose target isn't known yet, 0 for none; the engine patches it. */
+  unresolved: 2080,
+  /** i32: TLB misses since the start. */
+  tlbMisses: 2084,
+  /** i32: set when a store hit a frame with decoded code: its number, else 0. */
+  codeWritten: 2088,
+  /** 64 bytes: an access that crosses a page is put together here. */
+  bounce: 2112,
+  /** Scratch of helpers: 256 bytes. */
+  scratch: 2304,
+} as const;
+
+/**
+ * The TLB: direct-mapped by bits of the page number; entries of 32 bytes: i64 read tag, i64 write tag (the page's address, -1 for none),
+ * i32 addend: host address = low 32 bits of the guest address + addend.
+ */
+export const Tlb = { base: 8192, entries: 1024, entrySize: 32, readTag: 0, writeTag: 8, addend: 16 } as const;
+
+/** The jump cache: direct-mapped by guest address; entries of 16 bytes: i64 address + space key, i32 record. */
+export const JumpCache = { base: 65536, entries: 4096, entrySize: 16, tag: 0, record: 8 } as const;
+
+/** One byte per frame: bit 0: it holds decoded code, so that stores must be seen. */
+export const FRAME_FLAGS = 131072;
+export const FrameFlag = { code: 1 } as const;
+
+/** Decoded records (interpreter/record.ts) lie behind the frame flags. */
+export const RECORDS_SIZE = 24 << 20;
+
+/** Sizes of the parts for `frames` frames of guest RAM. */
+export function layout(frames: number): { records: number; recordsEnd: number; firstFrame: number; pages: number } {
+  // Frame flags cover the engine's own part as well, so that a frame's number indexes them.
+  const guess = Math.ceil((FRAME_FLAGS + frames + RECORDS_SIZE) / 4096) + 64;
+  const records = (FRAME_FLAGS + frames + guess + 4095) & ~4095;
+  const recordsEnd = records + RECORDS_SIZE;
+  const firstFrame = recordsEnd / 4096;
+  return { records, recordsEnd, firstFrame, pages: Math.ceil(((firstFrame + frames) * 4096) / 65536) };
+}
+
+/** Bits of page table entries, below the frame number at bit 12: the bits of the kernel's Pte, and `present`. */
+export const PteBit = { read: 1, write: 2, exec: 4, cow: 8, dirty: 16, accessed: 32, present: 64 } as const;
+
+/** Why a run ended: the numbers of the kernel's Exit, and those that the engine handles itself. */
+export const ExitCode = {
+  syscall: 1, pageFault: 2, budget: 3, divide: 4, undefinedInstruction: 5, generalProtection: 6, breakpoint: 7, x87: 8, simd: 9,
+  overflow: 10, bound: 11, interrupt: 12, alignment: 13, singleStep: 14,
+  /** No record for rip: decode and go on. */
+  decode: 32,
+} as const;

@@ -1,0 +1,287 @@
+/** The body of a function: statements in order. Values are computed when a statement takes them. */
+import { Bytes } from './bytes.ts';
+import { I32, I64, typeCode, valueOf, type F32, type F64, type Int32, type Int64, type Type, type V128, type Value, type ValueOf } from './values.ts';
+
+/** Something a branch can leave (`block`, `if`) or repeat (`loop`). */
+export interface Label {
+  readonly depth: number;
+}
+
+/** A local that can be assigned. */
+export interface Variable<T extends Value> {
+  readonly index: number;
+  /** Its value when a statement reads it. */
+  readonly value: T;
+}
+
+/** A function as calls see it. */
+export interface FunctionType {
+  readonly parameters: readonly Type[];
+  readonly result: Type | undefined;
+}
+
+/** A function that can be called: its index is known when the module is assembled. */
+export interface Callable<R extends Type | undefined = Type | undefined> {
+  readonly type: FunctionType & { readonly result: R };
+  readonly index: number;
+}
+
+const VOID = 0x40;
+
+export class Code {
+  readonly out = new Bytes();
+  #depth = 0;
+  readonly #types: Type[] = [];
+  readonly #free: Record<Type, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
+  #taken: { type: Type; index: number }[] = [];
+  readonly parameters: readonly Type[];
+
+  constructor(parameters: readonly Type[] = []) {
+    this.parameters = parameters;
+  }
+
+  /** Types of the locals behind the parameters. */
+  get locals(): readonly Type[] {
+    return this.#types;
+  }
+
+  parameter<T extends Type>(index: number, type: T): ValueOf[T] {
+    return this.#get(type, index);
+  }
+
+  #get<T extends Type>(type: T, index: number): ValueOf[T] {
+    return valueOf(type, out => { out.u8(0x20); out.u32(index); });
+  }
+
+  #allocate(type: Type): number {
+    const free = this.#free[type].pop();
+    const index = free ?? this.parameters.length + this.#types.length;
+    if (free === undefined) this.#types.push(type);
+    this.#taken.push({ type, index });
+    return index;
+  }
+
+  /** Locals made inside `body` are free again behind it. */
+  scope(body: () => void): void {
+    const outer = this.#taken;
+    this.#taken = [];
+    body();
+    for (const { type, index } of this.#taken) this.#free[type].push(index);
+    this.#taken = outer;
+  }
+
+  /** Computes `value` now; the result can be used any number of times. Constants stay as they are. */
+  let<T extends Value>(value: T): T {
+    if ((value instanceof I32 || value instanceof I64) && value.constant !== undefined) return value;
+    const index = this.#allocate(value.type);
+    value.write(this.out);
+    this.#set(index);
+    return this.#get(value.type, index) as unknown as T;
+  }
+
+  /** A variable with that value now. */
+  variable<T extends Value>(initial: T): Variable<T> {
+    const index = this.#allocate(initial.type);
+    initial.write(this.out);
+    this.#set(index);
+    return { index, value: this.#get(initial.type, index) as unknown as T };
+  }
+
+  set<T extends Value>(variable: Variable<T>, value: T): void {
+    value.write(this.out);
+    this.#set(variable.index);
+  }
+
+  #set(index: number): void {
+    this.out.u8(0x21);
+    this.out.u32(index);
+  }
+
+  /** Computes a value for its effect only (a call). */
+  drop(value: Value): void {
+    value.write(this.out);
+    this.out.u8(0x1a);
+  }
+
+  #open(opcode: number, body: (label: Label) => void): void {
+    this.out.u8(opcode);
+    this.out.u8(VOID);
+    const label = { depth: ++this.#depth };
+    body(label);
+    this.#depth--;
+    this.out.u8(0x0b);
+  }
+
+  block(body: (end: Label) => void): void {
+    this.#open(0x02, body);
+  }
+
+  /** A branch to the label goes back to the start. */
+  loop(body: (start: Label) => void): void {
+    this.#open(0x03, body);
+  }
+
+  if(condition: I32, then: () => void, otherwise?: () => void): void {
+    if (condition.constant !== undefined) {
+      if (condition.constant !== 0) then();
+      else otherwise?.();
+      return;
+    }
+    condition.write(this.out);
+    this.#open(0x04, () => {
+      then();
+      if (otherwise) {
+        this.out.u8(0x05);
+        otherwise();
+      }
+    });
+  }
+
+  /**
+   * One of `bodies` by number: each ends where `end` does unless it branches. For many cases: body n is written behind n closed blocks, so
+   * that the table's branches are all forward.
+   */
+  switch(index: I32, bodies: readonly ((end: Label) => void)[], otherwise?: (end: Label) => void): void {
+    this.block(end => {
+      const count = bodies.length + 1;
+      for (let i = 0; i < count; i++) {
+        this.out.u8(0x02);
+        this.out.u8(VOID);
+        this.#depth++;
+      }
+      index.write(this.out);
+      this.out.u8(0x0e);
+      this.out.u32(bodies.length);
+      for (let i = 0; i <= bodies.length; i++) this.out.u32(i);
+      for (const body of [...bodies, otherwise ?? (() => this.unreachable())]) {
+        this.#depth--;
+        this.out.u8(0x0b);
+        this.scope(() => body(end));
+        this.br(end);
+      }
+    });
+  }
+
+  br(label: Label): void {
+    this.out.u8(0x0c);
+    this.out.u32(this.#depth - label.depth);
+  }
+
+  brIf(label: Label, condition: I32): void {
+    condition.write(this.out);
+    this.out.u8(0x0d);
+    this.out.u32(this.#depth - label.depth);
+  }
+
+  return(value?: Value): void {
+    value?.write(this.out);
+    this.out.u8(0x0f);
+  }
+
+  unreachable(): void {
+    this.out.u8(0x00);
+  }
+
+  #memory(opcode: number, alignment: number, offset: number, simd = false): void {
+    if (simd) this.out.u8(0xfd);
+    if (simd) this.out.u32(opcode);
+    else this.out.u8(opcode);
+    this.out.u32(alignment);
+    this.out.u32(offset);
+  }
+
+  #store(opcode: number, address: Int32, value: Value, offset: number, simd = false): void {
+    const base = I32.of(address);
+    const folded = base.constant !== undefined ? (base.constant >>> 0) + offset : offset;
+    (base.constant !== undefined ? I32.of(0) : base).write(this.out);
+    value.write(this.out);
+    this.#memory(opcode, 0, folded, simd);
+  }
+
+  store8(address: Int32, value: Int32, offset = 0): void { this.#store(0x3a, address, I32.of(value), offset); }
+  store16(address: Int32, value: Int32, offset = 0): void { this.#store(0x3b, address, I32.of(value), offset); }
+  store32(address: Int32, value: Int32, offset = 0): void { this.#store(0x36, address, I32.of(value), offset); }
+  store64(address: Int32, value: Int64, offset = 0): void { this.#store(0x37, address, I64.of(value), offset); }
+  storeF32(address: Int32, value: F32, offset = 0): void { this.#store(0x38, address, value, offset); }
+  storeF64(address: Int32, value: F64, offset = 0): void { this.#store(0x39, address, value, offset); }
+  storeV128(address: Int32, value: V128, offset = 0): void { this.#store(11, address, value, offset, true); }
+
+  /** memory.copy: `length` bytes, overlapping or not. */
+  copy(to: I32, from: I32, length: I32): void {
+    to.write(this.out);
+    from.write(this.out);
+    length.write(this.out);
+    for (const byte of [0xfc, 10, 0, 0]) this.out.u8(byte);
+  }
+
+  /** memory.fill. */
+  fill(at: I32, byte: Int32, length: I32): void {
+    at.write(this.out);
+    I32.of(byte).write(this.out);
+    length.write(this.out);
+    for (const code of [0xfc, 11, 0]) this.out.u8(code);
+  }
+
+  /** Calls a function without a result. */
+  call(callee: Callable, ...args: readonly Value[]): void {
+    for (const arg of args) arg.write(this.out);
+    this.out.u8(0x10);
+    this.out.u32(callee.index);
+  }
+}
+
+/** The value that calling `callee` gives; the call happens where a statement takes the value. */
+export function callValue<R extends Type>(callee: Callable<R>, ...args: readonly Value[]): ValueOf[R] {
+  return valueOf(callee.type.result, out => {
+    for (const arg of args) arg.write(out);
+    out.u8(0x10);
+    out.u32(callee.index);
+  });
+}
+
+function load<T extends Type>(type: T, opcode: number, address: Int32, offset: number, simd = false): ValueOf[T] {
+  const base = I32.of(address);
+  const folded = base.constant !== undefined ? (base.constant >>> 0) + offset : offset;
+  return valueOf(type, out => {
+    (base.constant !== undefined ? I32.of(0) : base).write(out);
+    if (simd) {
+      out.u8(0xfd);
+      out.u32(opcode);
+    } else out.u8(opcode);
+    out.u32(0);
+    out.u32(folded);
+  });
+}
+
+// Loads happen where a statement takes the value, like everything else.
+export const load8U = (address: Int32, offset = 0): I32 => load('i32', 0x2d, address, offset);
+export const load8S = (address: Int32, offset = 0): I32 => load('i32', 0x2c, address, offset);
+export const load16U = (address: Int32, offset = 0): I32 => load('i32', 0x2f, address, offset);
+export const load16S = (address: Int32, offset = 0): I32 => load('i32', 0x2e, address, offset);
+export const load32 = (address: Int32, offset = 0): I32 => load('i32', 0x28, address, offset);
+export const load64 = (address: Int32, offset = 0): I64 => load('i64', 0x29, address, offset);
+/** i64 from 32 bits, zero-extended. */
+export const load64From32U = (address: Int32, offset = 0): I64 => load('i64', 0x35, address, offset);
+/** i64 from 32 bits, sign-extended. */
+export const load64From32S = (address: Int32, offset = 0): I64 => load('i64', 0x34, address, offset);
+export const loadF32 = (address: Int32, offset = 0): F32 => load('f32', 0x2a, address, offset);
+export const loadF64 = (address: Int32, offset = 0): F64 => load('f64', 0x2b, address, offset);
+export const loadV128 = (address: Int32, offset = 0): V128 => load('v128', 0, address, offset, true);
+
+/** Encodes a function body for the code section: locals, instructions, end. */
+export function encodeBody(code: Code): Bytes {
+  const body = new Bytes();
+  const runs: { type: Type; count: number }[] = [];
+  for (const type of code.locals) {
+    if (runs.at(-1)?.type === type) runs.at(-1)!.count++;
+    else runs.push({ type, count: 1 });
+  }
+  body.u32(runs.length);
+  for (const { type, count } of runs) {
+    body.u32(count);
+    body.u8(typeCode[type]);
+  }
+  body.append(code.out.taken);
+  body.u8(0x0b);
+  return body;
+}
