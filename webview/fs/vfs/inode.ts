@@ -60,6 +60,8 @@ export abstract class Inode {
   abstract mtime: Timespec;
   abstract ctime: Timespec;
   rdev = 0;
+  /** Open file descriptions of it, kept by OpenFile, and calls of the VFS that are about to open it: as long as there are some it isn't evicted. */
+  openCount = 0;
   /** st_blksize. */
   blockSize = 4096;
   /** st_blocks: units of 512 bytes. */

@@ -71,6 +71,11 @@ export interface Namespace {
   statistics(path: Path): FileSystemStatistics;
 
   mount(fileSystem: FileSystem, at: Path | undefined, source: ByteString, flags: number): Mount | number;
+  /** MS_BIND: the tree at `source` is seen at `at` too. */
+  bind(source: Path, at: Path, flags: number): Mount | number;
+  /** pivot_root(2): the mount at `newRoot` becomes the root, the old one is mounted at `putOld`. The caller moves the tasks. */
+  pivot(newRoot: Path, putOld: Path): number;
+  /** -EBUSY while files are open on it or something is mounted in it, unless `lazy`. Working directories are the caller's to check. */
   unmount(mount: Mount, lazy: boolean): Io<number>;
   /** All file systems; 0 or the first -errno. */
   syncAll(): Io<number>;
@@ -82,7 +87,7 @@ export interface Namespace {
   /** Number for a new anonymous inode. */
   nextAnonymousIno(): number;
 
-  /** Calls `listener` for each event below or at `inode` (see FileEvent.inode); undefined: for all inodes. Returns how to stop. */
+  /** Calls `listener` for each event at `inode` or at an entry of that directory (see FileEvent.inode); undefined: for all inodes. Returns how to stop. */
   watch(inode: Inode | undefined, listener: (event: FileEvent) => void): () => void;
   /** Reports an event that did not come through this face (a write, a mapped write, a close). Cheap when nobody watches. */
   notify(inode: Inode, mask: number, path?: Path): void;

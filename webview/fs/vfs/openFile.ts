@@ -10,6 +10,12 @@ import { WaitQueue, type Attempt, type Io } from '../../lib/wait.ts';
 import type { Inode } from './inode.ts';
 import type { Path } from './path.ts';
 
+/** Frees a file that has no name left after its last close. */
+function* closeAndEvict(closing: Io<void> | undefined, inode: Inode): Io<void> {
+  if (closing !== undefined) yield* closing;
+  if (inode.openCount === 0 && inode.linkCount === 0) yield* inode.evict();
+}
+
 export abstract class OpenFile {
   /** Where it was opened; anonymous files have a path on an internal mount (pipe:[N], anon_inode:[eventfd]). */
   readonly path: Path;
@@ -30,6 +36,8 @@ export abstract class OpenFile {
     this.inode = inode;
     this.flags = flags;
     this.queue = queue;
+    inode.openCount++;
+    path.mount.openCount++;
   }
 
   get isSeekable(): boolean {
@@ -45,7 +53,11 @@ export abstract class OpenFile {
   release(): Io<void> | undefined {
     if (--this.#references > 0) return undefined;
     if (this.#forgetters) for (const forget of [...this.#forgetters]) forget();
-    return this.close();
+    const closing = this.close();
+    const { inode } = this;
+    this.path.mount.openCount--;
+    if (--inode.openCount > 0 || inode.linkCount > 0) return closing;
+    return closeAndEvict(closing, inode);
   }
 
   /** Calls `forget` when the last reference is gone, before the file closes. Returns how to take that back. */
@@ -54,11 +66,14 @@ export abstract class OpenFile {
     return () => this.#forgetters?.delete(forget);
   }
 
-  /** Transfers up to sink.remaining bytes from `position` (ignored where not seekable; the caller moves `this.position`). 0 is the end. */
+  /**
+   * Transfers up to sink.remaining bytes from `position` (ignored where not seekable; the caller moves `this.position`). 0 is the end.
+   * Big transfers of files may answer fewer bytes than there are: whoever needs all calls again.
+   */
   read(_sink: Sink, _position: number): Attempt<number> {
     return -Errno.EINVAL;
   }
-  /** As `read` towards the file; O_APPEND is handled here (position ignored; `this.position` is then set to the end). */
+  /** As `read` towards the file; O_APPEND is handled here (position ignored; `this.position` is then the end of what was written). */
   write(_source: Source, _position: number): Attempt<number> {
     return -Errno.EINVAL;
   }

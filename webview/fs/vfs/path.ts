@@ -13,6 +13,8 @@ export interface Mount {
   readonly source: ByteString;
   /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC ... as in mount(2). */
   flags: number;
+  /** Open file descriptions on it, kept by OpenFile: unmounting it is refused. */
+  openCount: number;
 }
 
 /** A name in a directory as the cache knows it; `inode` undefined is a negative entry. An unlinked one keeps its name and has `unlinked` set. */
