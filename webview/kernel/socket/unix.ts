@@ -429,18 +429,23 @@ export class UnixSocket extends SocketFile {
     for (const socket of this.#connectedHere) socket.#stateChanged();
     this.#connectedHere.clear();
     this.#roomQueue.wake();
+    // Connections that nobody accepted are reset.
+    for (const served of this.#pending) if (served.#peer) served.#peer.#error = Errno.ECONNRESET;
     const left: OpenFile[] = this.#messages.splice(0).flatMap(message => [...message.rights]);
     left.push(...this.#pending.splice(0), ...this.#unclaimed.splice(0));
     this.#queuedBytes = 0;
-    return left.length > 0 ? releaseAll(left) : undefined;
+    return releaseAll(left);
   }
 }
 
-function* releaseAll(files: readonly OpenFile[]): Io<void> {
-  for (const file of files) {
-    const rest = file.release();
-    if (rest) yield* rest;
-  }
+/** Releases at once; what must reach the disk for it is left to the Io. */
+function releaseAll(files: readonly OpenFile[]): Io<void> | undefined {
+  const rest = files.map(file => file.release()).filter(io => io !== undefined);
+  return rest.length > 0 ? inTurn(rest) : undefined;
+}
+
+function* inTurn(all: readonly Io<void>[]): Io<void> {
+  for (const io of all) yield* io;
 }
 
 function sameCredentials(a: SocketCredentials, b: SocketCredentials): boolean {
