@@ -39,8 +39,8 @@ async function open(machine: Machine, panels: VmPanels): Promise<void> {
   );
   const status: VmStatus = machine.status;
   if (status.state !== 'error') return;
-  const again = vscode.l10n.t('Start Again');
-  const log = vscode.l10n.t('Show Log');
+  const again = vscode.l10n.t('Start again');
+  const log = vscode.l10n.t('Show log');
   const choice = await vscode.window.showErrorMessage(status.message, again, log);
   if (choice === again) panels.restart();
   else if (choice === log) await vscode.commands.executeCommand('linuxVm.showLog');

@@ -60,7 +60,7 @@ export class Machine implements vscode.Disposable {
   detach(): void {
     this.#link = undefined;
     this.programs = [];
-    this.#failPending('The Linux VM was closed');
+    this.#failPending(vscode.l10n.t('The Linux VM was closed'));
     this.#setStatus({ state: 'off' });
   }
 

@@ -128,7 +128,7 @@ export class VmPanels implements vscode.Disposable, vscode.WebviewPanelSerialize
     this.#panel = undefined;
     this.#machine.detach();
     if (lost.length === 0) return;
-    const again = vscode.l10n.t('Open Again');
+    const again = vscode.l10n.t('Open again');
     void vscode.window.showWarningMessage(
       vscode.l10n.t('Closing the panel ended the Linux VM, where this was running: {0}. The command "Close Linux VM" asks first.', names(lost)), again,
     ).then(choice => { if (choice === again) void vscode.commands.executeCommand('linuxVm.open'); });

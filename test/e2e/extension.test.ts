@@ -170,7 +170,7 @@ describe.each(hostNames)('%s host', name => {
     await new Promise(done => setTimeout(done, 500));
     await vscode.command('View: Close Editor');
     await until('the offer', async () => (await vscode.messages()).join().includes('vim'));
-    await vscode.press('Open Again');
+    await vscode.press('Open again');
     panel = await vscode.panel();
     await panel.untilRunning();
   });

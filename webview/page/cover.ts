@@ -40,10 +40,10 @@ export class Cover {
     } else if (status.state === 'error') {
       this.#title.textContent = this.#texts.t(status.message);
       this.#detail.textContent = status.detail;
-      this.#offer(this.#texts.t('Start Again'), this.#actions.restart);
+      this.#offer(this.#texts.t('Start again'), this.#actions.restart);
     } else if (status.state === 'off') {
       this.#title.textContent = this.#texts.t('The Linux VM is off.');
-      this.#offer(this.#texts.t('Start Again'), this.#actions.restart);
+      this.#offer(this.#texts.t('Start again'), this.#actions.restart);
     }
   }
 
