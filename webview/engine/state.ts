@@ -60,18 +60,14 @@ export const Run = {
   faultAccess: 2056,
   /** i32 */
   interruptVector: 2060,
-  /** i32: instructions that may still run; a negative number ends the run at the next jump. */
+  /** i32: bytes of records that may still run (16 for an instruction); a negative number ends the run at the next jump. */
   budget: 2064,
   /** i32: root table of the address space; its frame number. */
   root: 2068,
-  /** i64: bits 63-48 that distinguish this address space in the jump cache. */
-  spaceKey: 2072,
-  /** i32: record of a direct branch whose target isn't known yet, 0 for none; the engine patches it. */
-  unresolved: 2080,
   /** i32: TLB misses since the start. */
-  tlbMisses: 2084,
-  /** i32: set when a store hit a frame with decoded code: its number, else 0. */
-  codeWritten: 2088,
+  tlbMisses: 2072,
+  /** i32: why the run ends (ExitCode), noted by who finds the fault before it leaves. */
+  exit: 2076,
   /** 64 bytes: an access that crosses a page is put together here. */
   bounce: 2112,
   /** Scratch of helpers: 256 bytes. */
@@ -84,24 +80,28 @@ export const Run = {
  */
 export const Tlb = { base: 8192, entries: 1024, entrySize: 32, readTag: 0, writeTag: 8, addend: 16 } as const;
 
-/** The jump cache: direct-mapped by guest address; entries of 16 bytes: i64 address + space key, i32 record. */
-export const JumpCache = { base: 65536, entries: 4096, entrySize: 16, tag: 0, record: 8 } as const;
+/** The same for code: direct-mapped, entries of 16 bytes: i64 the page's address (-1 for none), i32 its frame's code table (FRAME_TABLES). */
+export const CodeTlb = { base: 40960, entries: 512, entrySize: 16, tag: 0, table: 8 } as const;
 
-/** One byte per frame: bit 0: it holds decoded code, so that stores must be seen. */
-export const FRAME_FLAGS = 131072;
-export const FrameFlag = { code: 1 } as const;
+/** Constant tables of helpers (`ModuleBuilder.data`): 64 KiB, shared out in semantics/helpers/index.ts. */
+export const HELPER_DATA = 65536;
 
-/** Decoded records (interpreter/record.ts) lie behind the frame flags. */
-export const RECORDS_SIZE = 24 << 20;
+/** One i32 per frame: address of its code table, or 0 while it holds no decoded code. Stores to frames with a table must be seen. */
+export const FRAME_TABLES = 131072;
+/** A code table: one i32 per byte of the page: address of the record of the instruction that starts there, or 0. */
+export const CODE_TABLE_SIZE = 4096 * 4;
 
-/** Sizes of the parts for `frames` frames of guest RAM. */
-export function layout(frames: number): { records: number; recordsEnd: number; firstFrame: number; pages: number } {
-  // Frame flags cover the engine's own part as well, so that a frame's number indexes them.
-  const guess = Math.ceil((FRAME_FLAGS + frames + RECORDS_SIZE) / 4096) + 64;
-  const records = (FRAME_FLAGS + frames + guess + 4095) & ~4095;
-  const recordsEnd = records + RECORDS_SIZE;
-  const firstFrame = recordsEnd / 4096;
-  return { records, recordsEnd, firstFrame, pages: Math.ceil(((firstFrame + frames) * 4096) / 65536) };
+/** Code tables and decoded records (interpreter/record.ts) lie behind FRAME_TABLES. Committed only as far as used. */
+export const CODE_SIZE = 64 << 20;
+
+/** Where the parts lie for `frames` frames of guest RAM; `pages` is the memory's size in 64 KiB. */
+export function layout(frames: number): { code: number; codeEnd: number; firstFrame: number; pages: number } {
+  // FRAME_TABLES covers the engine's own part as well, so that a frame's number indexes it.
+  const own = Math.ceil((FRAME_TABLES + CODE_SIZE + frames * 4) / 4096) + 64;
+  const code = (FRAME_TABLES + (frames + own) * 4 + 4095) & ~4095;
+  const codeEnd = code + CODE_SIZE;
+  const firstFrame = codeEnd / 4096;
+  return { code, codeEnd, firstFrame, pages: Math.ceil(((firstFrame + frames) * 4096) / 65536) };
 }
 
 /** Bits of page table entries, below the frame number at bit 12: the bits of the kernel's Pte, and `present`. */
@@ -113,4 +113,9 @@ export const ExitCode = {
   overflow: 10, bound: 11, interrupt: 12, alignment: 13, singleStep: 14,
   /** No record for rip: decode and go on. */
   decode: 32,
+  /** The record at rip was made for another second page: decode it anew. */
+  redecode: 33,
 } as const;
+
+/** Page tables: a root of 32 entries (address bits 46-42), then three levels of 1,024 (bits 41-32, 31-22, 21-12), each in a frame. Upper entries are frame numbers, 0 for none. */
+export const PageTable = { addressBits: 47, rootShift: 42, shifts: [32, 22, 12], mask: 1023 } as const;

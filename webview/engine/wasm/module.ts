@@ -21,7 +21,8 @@ export class ModuleBuilder {
   readonly #definitions: Definition[] = [];
   readonly #exports: { name: string; callable: Callable }[] = [];
   #memory: { module: string; name: string; pages: number } | undefined;
-  #data: { at: number; bytes: Uint8Array }[] = [];
+  readonly #data: { at: number; bytes: Uint8Array }[] = [];
+  readonly #custom: { name: string; bytes: Uint8Array }[] = [];
 
   /** Imports the memory; `pages` of 64 KiB is the least that it must have. */
   importMemory(module: string, name: string, pages: number): void {
@@ -67,6 +68,11 @@ export class ModuleBuilder {
     this.#data.push({ at, bytes });
   }
 
+  /** Bytes for whoever loads the module. */
+  customSection(name: string, bytes: Uint8Array): void {
+    this.#custom.push({ name, bytes });
+  }
+
   /** The module's binary. Throws if a declared function has no body. */
   assemble(): Uint8Array<ArrayBuffer> {
     const out = new Bytes();
@@ -92,6 +98,12 @@ export class ModuleBuilder {
     section(out, 7, this.#exportSection());
     section(out, 10, this.#codeSection());
     if (this.#data.length > 0) section(out, 11, this.#dataSection());
+    for (const { name, bytes } of this.#custom) {
+      const content = new Bytes();
+      content.name(name);
+      content.append(bytes);
+      section(out, 0, content);
+    }
     return out.taken;
   }
 

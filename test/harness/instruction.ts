@@ -1,0 +1,82 @@
+/**
+ * Runs instruction cases (harness/cases.ts) in the engine, under the same circumstances as native/runner.c: the same pages at the same
+ * addresses, INT3 all around the instruction, and the result in the words of a signal.
+ */
+import { Engine, type EngineThread } from '../../webview/engine/engine.ts';
+import { generateInterpreter, type InterpreterSource } from '../../webview/engine/interpreter/generator.ts';
+import type { PageTables } from '../../webview/engine/mmu/addressSpace.ts';
+import { CODE, DATA, READONLY, RESULT_SIZE, START, State, WINDOW, WINDOW_SIZE, type Cases, type NativeResult } from './cases.ts';
+
+const read = 1, write = 2, exec = 4;
+
+/** Compiles an interpreter from these rows, descriptions and helpers. Throws if the module is invalid. */
+export function compileInterpreter(source: InterpreterSource): WebAssembly.Module {
+  return new WebAssembly.Module(generateInterpreter(source));
+}
+
+/** By exit of the engine: signal, and the vector of the exception (SDM vol. 3 table 6-1). */
+const signals: Readonly<Record<number, readonly [signal: number, trap: number]>> = {
+  2: [11, 14], 4: [8, 0], 5: [4, 6], 6: [11, 13], 7: [5, 3], 8: [8, 16], 9: [8, 19],
+};
+
+/** One engine with the runner's pages. */
+export class InstructionRunner {
+  readonly engine: Engine;
+  readonly space: PageTables;
+  readonly thread: EngineThread;
+  /** Where the pages are in memory; pages that follow each other do so there. */
+  readonly #pages: { readonly code: number; readonly data: number };
+  readonly #result = new Uint8Array(RESULT_SIZE);
+
+  constructor(module: WebAssembly.Module, now: () => number = () => 0) {
+    this.engine = new Engine({ module, frames: 64, now });
+    this.space = this.engine.createAddressSpace()!;
+    this.thread = this.engine.createThread();
+    const frames = Array.from({ length: 5 }, () => this.engine.frames.allocate());
+    const access = [read | write | exec, read | write | exec, read | write, read | write, read];
+    [CODE, CODE + 4096, DATA, DATA + 4096, READONLY].forEach((address, i) => this.space.map(address, frames[i]!, access[i]!));
+    const [code, , data] = frames as [number, number, number];
+    this.#pages = { code: code * 4096, data: data * 4096 };
+    this.engine.frames.bytes.fill(0xcc, code * 4096, (code + 2) * 4096);
+  }
+
+  /** Loads a case's state. The result is valid until the next case. */
+  run(cases: Cases, index: number): NativeResult {
+    const state = cases.state(index);
+    const { thread, engine } = this;
+    const { bytes } = engine.frames;
+    const start = this.#pages.code + START - CODE;
+    bytes.fill(0xcc, start - 64, start + 64);
+    bytes.set(cases.code(index), start);
+    engine.frames.written(this.#pages.code / 4096);
+    const window = this.#pages.data + (WINDOW - DATA);
+    bytes.fill(0, window - 256, window + 768);
+    bytes.set(state.window, window);
+    for (let r = 0; r < 16; r++) thread.setHalves(r, state.view.getUint32(r * 8, true), state.view.getUint32(r * 8 + 4, true));
+    thread.rip = START;
+    thread.rflags = state.rflags;
+    thread.fsBase = thread.gsBase = 0;
+    thread.loadFpu(state.fx);
+    return this.#finish(engine.run(thread, this.space, 10_000));
+  }
+
+  #finish(exit: number): NativeResult {
+    const { thread, engine } = this;
+    const out = this.#result;
+    out.fill(0);
+    const state = new State(out, 24);
+    for (let r = 0; r < 16; r++) {
+      state.view.setInt32(r * 8, thread.getInt(r), true);
+      state.view.setUint32(r * 8 + 4, thread.getHigh(r), true);
+    }
+    const [signal, trap] = signals[exit] ?? [100 + exit, 0];
+    const isPageFault = exit === 2;
+    state.rip = thread.rip - (signal === 5 ? 1 : 0);
+    state.rflags = thread.rflags;
+    thread.saveFpu(state.fx);
+    const window = this.#pages.data + (WINDOW - DATA);
+    state.window.set(engine.frames.bytes.subarray(window, window + WINDOW_SIZE));
+    const error = isPageFault ? 4 | (engine.faultAccess === 1 ? 2 : 0) | (engine.faultAccess === 2 ? 16 : 0) : 0;
+    return { signal, trap, error, address: isPageFault ? BigInt(engine.faultAddress) : 0n, state };
+  }
+}

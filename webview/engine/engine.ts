@@ -1,0 +1,164 @@
+/** The public face of the engine: a processor with its memory. Its shape is what the kernel declares in kernel/cpu.ts. */
+import { CodeCache } from './interpreter/codeCache.ts';
+import { FormTable } from './interpreter/forms.ts';
+import { PageTables, type MmuParts } from './mmu/addressSpace.ts';
+import { PhysicalFrames } from './mmu/frames.ts';
+import { TranslationCaches } from './mmu/tlb.ts';
+import { CODE_SIZE, ExitCode, Run, layout } from './state.ts';
+import { RegisterFile } from './thread.ts';
+import { Decoder } from './x86/decoder.ts';
+import { Disassembler } from './x86/disassembler.ts';
+import { Instruction } from './x86/instruction.ts';
+import { ROWS } from './x86/table.ts';
+
+export interface EngineOptions {
+  /** The interpreter's compiled module (interpreter/generator.ts). */
+  readonly module: WebAssembly.Module;
+  /** Guest RAM in frames of 4 KiB. */
+  readonly frames: number;
+  /** Nanoseconds since some fixed moment, for RDTSC. */
+  readonly now: () => number;
+}
+
+/** Why a run ended: the numbers of the kernel's Exit. */
+export type EngineExit = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14;
+
+/** A longer run than this many instructions would not fit into the count. */
+const longestRun = 1 << 26;
+
+export class Engine {
+  readonly frames: PhysicalFrames;
+  readonly memory: WebAssembly.Memory;
+  readonly #code: CodeCache;
+  readonly #caches: TranslationCaches;
+  readonly #parts: MmuParts;
+  readonly #view: DataView;
+  readonly #run: () => number;
+  #thread: EngineThread | undefined;
+  #root = 0;
+  #interrupted = false;
+  #instructions = 0;
+
+  /** Throws RangeError if the host has not enough memory to give. */
+  constructor({ module, frames, now }: EngineOptions) {
+    const { code, codeEnd, firstFrame, pages } = layout(frames);
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const { buffer } = this.memory;
+    this.#view = new DataView(buffer);
+    this.#caches = new TranslationCaches(buffer);
+    const section = WebAssembly.Module.customSections(module, 'forms')[0];
+    if (!section || codeEnd - code !== CODE_SIZE) throw new Error('not an interpreter module');
+    const forms = FormTable.decode(new Uint8Array(section), ROWS.length);
+    this.#code = new CodeCache(buffer, { start: code, end: codeEnd }, ROWS, forms, this.#caches);
+    this.frames = new PhysicalFrames(buffer, firstFrame, frames, this.#code);
+    this.#parts = {
+      frames: this.frames, caches: this.#caches, code: this.#code, entries: new Uint32Array(buffer), activeRoot: () => this.#root,
+    };
+    const instance = new WebAssembly.Instance(module, {
+      env: { memory: this.memory, now, codeWritten: (frame: number) => this.#code.drop(frame) },
+    });
+    this.#run = instance.exports['run'] as () => number;
+  }
+
+  createThread(): EngineThread {
+    return new EngineThread(this.memory.buffer, thread => {
+      if (this.#thread === thread) this.#thread = undefined;
+    });
+  }
+
+  createAddressSpace(): PageTables | undefined {
+    return PageTables.create(this.#parts);
+  }
+
+  /** See kernel/cpu.ts. Budget is in instructions and checked at taken jumps. */
+  run(thread: EngineThread, space: PageTables, budget: number): EngineExit {
+    this.#enter(thread, space);
+    this.#interrupted = false;
+    const view = this.#view;
+    const given = Math.min(budget, longestRun) * 16;
+    view.setInt32(Run.budget, given, true);
+    let exit = this.#run();
+    while (exit >= ExitCode.decode) {
+      exit = this.#decode(thread, space);
+      if (exit === 0) exit = this.#interrupted ? ExitCode.budget : this.#run();
+    }
+    const ran = (given - view.getInt32(Run.budget, true)) / 16;
+    thread.instructions += ran;
+    this.#instructions += ran;
+    return exit as EngineExit;
+  }
+
+  #enter(thread: EngineThread, space: PageTables): void {
+    if (this.#thread !== thread) {
+      this.#thread?.leave();
+      thread.enter();
+      this.#thread = thread;
+    }
+    if (this.#root !== space.root) {
+      this.#root = space.root;
+      this.#view.setInt32(Run.root, space.root, true);
+      this.#caches.flush();
+    }
+  }
+
+  /** Decodes at rip. Returns 0 or a page fault of the instruction's second page. */
+  #decode(thread: EngineThread, space: PageTables): number {
+    const missing = this.#code.decode(space, thread.rip);
+    if (missing === 0) return 0;
+    this.#view.setBigUint64(Run.faultAddress, BigInt(missing), true);
+    this.#view.setInt32(Run.faultAccess, 2, true);
+    return ExitCode.pageFault;
+  }
+
+  /** Asks the current run to end soon; to be called from inside of it. */
+  interrupt(): void {
+    this.#interrupted = true;
+  }
+
+  get faultAddress(): number {
+    return this.#view.getUint32(Run.faultAddress + 4, true) * 2 ** 32 + this.#view.getUint32(Run.faultAddress, true);
+  }
+  get faultAccess(): 0 | 1 | 2 {
+    return this.#view.getInt32(Run.faultAccess, true) as 0 | 1 | 2;
+  }
+  get interruptVector(): number {
+    return this.#view.getInt32(Run.interruptVector, true);
+  }
+
+  /** Mnemonic, operands and bytes at the thread's rip. */
+  describeInstruction(thread: EngineThread, space: PageTables): string {
+    const bytes = new Uint8Array(16);
+    let count = 0;
+    for (; count < 15; count++) {
+      const at = space.translate(thread.rip + count, false);
+      if (at < 0) break;
+      bytes[count] = this.frames.bytes[at]!;
+    }
+    const instruction = new Instruction();
+    const length = new Decoder(64).decode(bytes, 0, count, instruction);
+    const shown = bytes.subarray(0, length > 0 ? length : count);
+    const hex = Array.from(shown, b => b.toString(16).padStart(2, '0')).join(' ');
+    return length > 0 ? `${new Disassembler(64).format(instruction, bytes, 0, thread.rip)} (${hex})` : `no instruction (${hex})`;
+  }
+
+  get statistics(): { instructions: number; tlbMisses: number; decodedInstructions: number; codePagesInvalidated: number } {
+    return {
+      instructions: this.#instructions, tlbMisses: this.#view.getUint32(Run.tlbMisses, true),
+      decodedInstructions: this.#code.decodedInstructions, codePagesInvalidated: this.#code.pagesInvalidated,
+    };
+  }
+}
+
+/** A register file that tells the engine when it goes. */
+export class EngineThread extends RegisterFile {
+  readonly #onFree: (thread: EngineThread) => void;
+
+  constructor(memory: ArrayBuffer, onFree: (thread: EngineThread) => void) {
+    super(memory);
+    this.#onFree = onFree;
+  }
+
+  free(): void {
+    this.#onFree(this);
+  }
+}

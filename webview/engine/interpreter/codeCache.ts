@@ -1,0 +1,245 @@
+/**
+ * Decodes guest code into records when it is first reached, and forgets it when its page is written. Records belong to frames, so every
+ * process that maps a frame shares them. A run of records is straight-line code; branches inside a page are linked as soon as both ends
+ * are known, all else goes through the code TLB.
+ */
+import { CODE_TABLE_SIZE, FRAME_TABLES } from '../state.ts';
+import type { CodeOwner } from '../mmu/codeOwner.ts';
+import type { TranslationCaches } from '../mmu/tlb.ts';
+import { Decoder } from '../x86/decoder.ts';
+import { DECODE, Instruction, Operand } from '../x86/instruction.ts';
+import { ADDRESSING, type Row } from '../x86/rows.ts';
+import { SpecialForm, type FormTable } from './forms.ts';
+import { Record, addressForm, writeAddressRecord, writeEnd, writeRecord } from './record.ts';
+
+/** Instructions decoded at once at most. */
+const longestRun = 64;
+/** Records of an instruction that crosses a page: guard, address, instruction, end. */
+const crossingRecords = 4;
+/** What a run may take from the pool: two records an instruction, the end, two code tables. */
+const roomForRun = (longestRun + 2) * 2 * Record.size + 2 * CODE_TABLE_SIZE;
+
+/** After these the next bytes need not be code. */
+const endings: ReadonlySet<string> = new Set(['JMP', 'JMPF', 'RET', 'RETF', 'IRET', 'INT3', 'HLT', 'UD2']);
+
+/** A page's view of code memory: where a frame's executable neighbours are. */
+export interface CodeSpace {
+  /** Frame behind an executable page, or 0. */
+  executable(address: number): number;
+}
+
+/** What is decoded of one frame. */
+interface FrameCode {
+  readonly table: number;
+  /** Start and end of each stretch of records. */
+  readonly stretches: number[];
+  /** In-page offsets that branches lead to but that aren't decoded: records of those branches. */
+  readonly pending: Map<number, number[]>;
+  /** Instructions of other frames that end in this one. */
+  readonly crossings: { readonly frame: number; readonly offset: number; readonly record: number }[];
+}
+
+export class CodeCache implements CodeOwner {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #words: Int32Array;
+  readonly #pool: { readonly start: number; readonly end: number };
+  readonly #forms: FormTable;
+  readonly #rows: readonly Row[];
+  readonly #caches: TranslationCaches;
+  readonly #decoder = new Decoder(64);
+  readonly #instruction = new Instruction();
+  readonly #operand = new Operand();
+  readonly #across = new Uint8Array(32);
+  readonly #frames = new Map<number, FrameCode>();
+  #freeTables: number[] = [];
+  #next: number;
+  decodedInstructions = 0;
+  pagesInvalidated = 0;
+
+  constructor(memory: ArrayBuffer, pool: { start: number; end: number }, rows: readonly Row[], forms: FormTable, caches: TranslationCaches) {
+    this.#bytes = new Uint8Array(memory);
+    this.#view = new DataView(memory);
+    this.#words = new Int32Array(memory);
+    this.#pool = pool;
+    this.#next = pool.start;
+    this.#rows = rows;
+    this.#forms = forms;
+    this.#caches = caches;
+  }
+
+  drop(frame: number): void {
+    const at = (FRAME_TABLES >> 2) + frame;
+    if (this.#words[at] === 0) return;
+    this.pagesInvalidated++;
+    const code = this.#frames.get(frame)!;
+    this.#frames.delete(frame);
+    this.#words[at] = 0;
+    this.#words.fill(0, code.table >> 2, (code.table + CODE_TABLE_SIZE) >> 2);
+    this.#freeTables.push(code.table);
+    // Whoever is inside of these records must not go on in them: each looks itself up again. Ends only lose their way.
+    const { stretches } = code;
+    for (let i = 0; i < stretches.length; i += 2) this.#stale(stretches[i]!, stretches[i + 1]!);
+    for (const { frame: first, offset, record } of code.crossings) {
+      const table = this.#frames.get(first)?.table;
+      if (table !== undefined && this.#words[(table >> 2) + offset] === record) this.#words[(table >> 2) + offset] = 0;
+    }
+    this.#caches.flushCode();
+  }
+
+  #stale(start: number, end: number): void {
+    for (let at = start; at < end; at += Record.size) {
+      if (this.#view.getUint16(at, true) === SpecialForm.end) this.#view.setInt32(at + Record.displacement, 0, true);
+      else this.#view.setUint16(at, SpecialForm.decode, true);
+    }
+  }
+
+  /** Forgets everything: the pool is full. Only between runs. */
+  #reset(): void {
+    for (const frame of this.#frames.keys()) this.#words[(FRAME_TABLES >> 2) + frame] = 0;
+    this.#frames.clear();
+    this.#words.fill(0, this.#pool.start >> 2, this.#next >> 2);
+    this.#next = this.#pool.start;
+    this.#freeTables = [];
+    this.#caches.flushCode();
+  }
+
+  #codeOf(frame: number): FrameCode {
+    let code = this.#frames.get(frame);
+    if (!code) {
+      const table = this.#freeTables.pop() ?? this.#take(CODE_TABLE_SIZE);
+      code = { table, stretches: [], pending: new Map(), crossings: [] };
+      this.#frames.set(frame, code);
+      this.#words[(FRAME_TABLES >> 2) + frame] = table;
+      this.#caches.protectFrame(frame);
+    }
+    return code;
+  }
+
+  #take(bytes: number): number {
+    const at = this.#next;
+    this.#next += bytes;
+    return at;
+  }
+
+  /**
+   * Decodes from `address` on, which lies in an executable page of `space`. Returns 0, or the address of the page behind if the
+   * instruction goes on there and it can't be executed.
+   */
+  decode(space: CodeSpace, address: number): number {
+    if (this.#next + roomForRun > this.#pool.end) this.#reset();
+    const frame = space.executable(address);
+    const code = this.#codeOf(frame);
+    const offset = address % 4096;
+    const length = this.#decoder.decode(this.#bytes, frame * 4096 + offset, (frame + 1) * 4096, this.#instruction);
+    if (length === DECODE.MORE) return this.#decodeAcross(space, address, frame, code);
+    this.#decodeRun(frame, code, offset, length);
+    return 0;
+  }
+
+  #decodeRun(frame: number, code: FrameCode, start: number, firstLength: number): void {
+    const { table } = code;
+    const first = this.#next;
+    let offset = start, length = firstLength, place = 0;
+    for (let count = 0; ; count++) {
+      this.#known(code, offset, this.#next);
+      const ends = this.#emit(code, offset, length);
+      place = offset | this.#instruction.length << 12;
+      if (ends) break;
+      offset += length;
+      const more = offset < 4096 && count < longestRun && this.#words[(table >> 2) + offset] === 0;
+      if (more) length = this.#decoder.decode(this.#bytes, frame * 4096 + offset, (frame + 1) * 4096, this.#instruction);
+      if (!more || length === DECODE.MORE) {
+        const end = this.#take(Record.size);
+        writeEnd(this.#view, end, place);
+        this.#link(code, end, offset);
+        break;
+      }
+    }
+    code.stretches.push(first, this.#next);
+  }
+
+  /** Enters the record of an offset, and links the branches that wait for it. */
+  #known(code: FrameCode, offset: number, record: number): void {
+    this.#words[(code.table >> 2) + offset] = record;
+    const waiting = code.pending.get(offset);
+    if (!waiting) return;
+    for (const branch of waiting) this.#view.setInt32(branch + Record.displacement, record, true);
+    code.pending.delete(offset);
+  }
+
+  /** Lets a branch's record lead to an offset of its page, now or once it is decoded. */
+  #link(code: FrameCode, branch: number, offset: number): void {
+    let known = 0;
+    if (offset >= 0 && offset < 4096) {
+      known = this.#words[(code.table >> 2) + offset]!;
+      if (known === 0) {
+        const waiting = code.pending.get(offset);
+        if (waiting) waiting.push(branch);
+        else code.pending.set(offset, [branch]);
+      }
+    }
+    this.#view.setInt32(branch + Record.displacement, known, true);
+  }
+
+  /** Writes the records of `#instruction`; `length` is the decoder's answer. True if the run ends here. */
+  #emit(code: FrameCode, offset: number, length: number): boolean {
+    this.decodedInstructions++;
+    const instruction = this.#instruction;
+    if (length < 0) {
+      instruction.length ||= 1;
+      const form = length === DECODE.TOO_LONG ? SpecialForm.generalProtection : SpecialForm.undefined;
+      const at = this.#take(Record.size);
+      this.#view.setUint16(at + Record.form, form, true);
+      this.#view.setUint16(at + Record.place, offset | instruction.length << 12, true);
+      return true;
+    }
+    const row = this.#rows[instruction.row]!;
+    const before = addressForm(row, instruction);
+    if (before !== 0) writeAddressRecord(this.#view, this.#take(Record.size), before, row, instruction, offset);
+    const form = this.#forms.of(instruction, before !== 0);
+    const at = this.#take(Record.size);
+    writeRecord(this.#view, at, form, row, instruction, offset, before !== 0, this.#operand);
+    if (row.operands.some(isBranch)) this.#link(code, at, offset + length + instruction.immediate);
+    return endings.has(row.operation) || form === SpecialForm.undefined || form === SpecialForm.generalProtection;
+  }
+
+  /** An instruction that goes on in the next page: guarded by that page's frame, in a run of its own. */
+  #decodeAcross(space: CodeSpace, address: number, frame: number, code: FrameCode): number {
+    const offset = address % 4096;
+    const nextPage = address - offset + 4096;
+    const second = space.executable(nextPage);
+    if (second === 0) return nextPage;
+    const here = 4096 - offset;
+    const across = this.#across;
+    across.set(this.#bytes.subarray(frame * 4096 + offset, (frame + 1) * 4096));
+    across.set(this.#bytes.subarray(second * 4096, second * 4096 + 32 - here), here);
+    const length = this.#decoder.decode(across, 0, 32, this.#instruction);
+    const other = this.#codeOf(second);
+    let record = this.#words[(code.table >> 2) + offset]!;
+    const isNew = record === 0;
+    if (isNew) {
+      record = this.#take(crossingRecords * Record.size);
+      code.stretches.push(record, record + crossingRecords * Record.size);
+    }
+    other.stretches.push(record, record + crossingRecords * Record.size);
+    other.crossings.push({ frame, offset, record });
+    // The records are written where they were, so that what leads here stays right.
+    const next = this.#next;
+    this.#next = record;
+    const guard = this.#take(Record.size);
+    this.#emit(code, offset, length);
+    const place = offset | this.#instruction.length << 12;
+    this.#view.setUint16(guard + Record.form, SpecialForm.guard, true);
+    this.#view.setUint16(guard + Record.place, place, true);
+    this.#view.setInt32(guard + Record.immediate, second, true);
+    writeEnd(this.#view, this.#next, place);
+    this.#next = next;
+    this.#known(code, offset, record);
+    return 0;
+  }
+}
+
+function isBranch(operand: Row['operands'][number]): boolean {
+  return operand.addressing === ADDRESSING.J;
+}

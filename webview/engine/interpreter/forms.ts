@@ -1,0 +1,151 @@
+/** Which forms the interpreter has: a row with everything that the record leaves open fixed (width, shape of the memory operand, REP). */
+import { fateOf } from '../x86/features.ts';
+import type { Instruction } from '../x86/instruction.ts';
+import { ADDRESSING, FLAG, TYPE, type Row } from '../x86/rows.ts';
+import { REGISTER_NONE } from '../x86/instruction.ts';
+import type { Descriptions } from '../semantics/contract.ts';
+import type { Width } from '../semantics/int.ts';
+
+/** Forms that belong to no row. */
+export const SpecialForm = {
+  /** No record here any more: look it up, or leave to decode. */
+  decode: 0,
+  /** The run of records ends: goes on as a jump to the next instruction would. */
+  end: 1,
+  /** Slot.address = base + index * factor + displacement + segment; the next record uses it. */
+  address: 2,
+  /** As `address`, in 32 bits before the segment is added. */
+  address32: 3,
+  /** As `address`, the displacement's high half in `immediate`. */
+  address64: 4,
+  /** The instruction goes on in the next page: leaves with redecode unless that page's frame is `immediate`. */
+  guard: 5,
+  undefined: 6,
+  generalProtection: 7,
+  count: 8,
+} as const;
+
+/** The explicit memory operand: none, base + displacement, or base + index * factor + displacement. */
+export const Shape = { register: 0, base: 1, indexed: 2 } as const;
+export type Shape = (typeof Shape)[keyof typeof Shape];
+
+export interface Form {
+  readonly id: number;
+  readonly row: Row;
+  readonly size: Width;
+  readonly shape: Shape;
+  /** 0, 0xf3 or 0xf2. */
+  readonly rep: number;
+  /** Of implicit memory operands and counters; explicit operands have their address computed before. */
+  readonly addressSize: 4 | 8;
+}
+
+const sizes: readonly Width[] = [1, 2, 4, 8];
+const reps = [0, 0xf3, 0xf2] as const;
+const perRow = sizes.length * 3 * reps.length * 2;
+
+function variant(row: number, size: number, shape: number, rep: number, addressSize: number): number {
+  const sizeIndex = size === 8 ? 3 : size === 4 ? 2 : size === 2 ? 1 : 0;
+  const repIndex = rep === 0 ? 0 : rep === 0xf3 ? 1 : 2;
+  return ((row * sizes.length + sizeIndex) * 3 + shape) * 6 + repIndex * 2 + (addressSize === 4 ? 1 : 0);
+}
+
+/** Form by row and variant of an instruction; what the generator has made of all rows, and the interpreter's decoder looks up. */
+export class FormTable {
+  readonly #table: Uint16Array;
+
+  constructor(table: Uint16Array) {
+    this.#table = table;
+  }
+
+  /** The form of a decoded instruction: #UD or #GP for what isn't executed. `addressed`: its address comes from a record of its own. */
+  of(instruction: Instruction, addressed: boolean): number {
+    const shape = instruction.memory === 0 ? Shape.register : addressed || instruction.index === REGISTER_NONE ? Shape.base : Shape.indexed;
+    const form = this.#table[variant(instruction.row, instruction.operandSize, shape, instruction.rep, instruction.addressSize)]!;
+    return form === 0 ? SpecialForm.undefined : form;
+  }
+
+  /** Pairs of distance to the last entry and form, in LEB128: the section `forms` of the interpreter's module. */
+  encode(): Uint8Array {
+    const out: number[] = [];
+    const put = (value: number): void => {
+      let rest = value;
+      for (; rest > 127; rest >>>= 7) out.push(0x80 | rest & 0x7f);
+      out.push(rest);
+    };
+    let last = -1;
+    this.#table.forEach((form, at) => {
+      if (form === 0) return;
+      put(at - last);
+      put(form);
+      last = at;
+    });
+    return Uint8Array.from(out);
+  }
+
+  static decode(section: Uint8Array, rowCount: number): FormTable {
+    const table = new Uint16Array(rowCount * perRow);
+    let p = 0, at = -1;
+    const take = (): number => {
+      let value = 0;
+      for (let shift = 0; ; shift += 7) {
+        const byte = section[p++]!;
+        value |= (byte & 0x7f) << shift;
+        if (byte < 0x80) return value;
+      }
+    };
+    while (p < section.length) {
+      at += take();
+      table[at] = take();
+    }
+    return new FormTable(table);
+  }
+}
+
+/** All forms of the rows that have a description and may be executed, and the table that finds them. 64-bit mode. */
+export function enumerateForms(rows: readonly Row[], descriptions: Descriptions): { forms: readonly Form[]; table: FormTable } {
+  const forms: Form[] = [];
+  const table = new Uint16Array(rows.length * perRow);
+  for (const row of rows) {
+    if ((row.flags & (FLAG.I64 | FLAG.ESCAPE)) !== 0) continue;
+    const fate = fateOf(row);
+    if (fate === '#GP') table.fill(SpecialForm.generalProtection, row.id * perRow, (row.id + 1) * perRow);
+    else if (fate === 'executed' && Object.hasOwn(descriptions, row.operation)) addForms(row, forms, table);
+  }
+  return { forms, table: new FormTable(table) };
+}
+
+function addForms(row: Row, forms: Form[], table: Uint16Array): void {
+  const made = new Map<string, number>();
+  const repeats = (row.flags & (FLAG.REP | FLAG.REPZ)) !== 0;
+  const counts = repeats || ['LOOP', 'LOOPE', 'LOOPNE', 'JrCXZ', 'XLAT', 'MASKMOVQ', 'MASKMOVDQU'].includes(row.operation);
+  for (const shape of shapes(row)) for (const size of sizes) for (const rep of reps) for (const addressSize of [8, 4] as const) {
+    const form = { row, size: normalSize(row, size), shape, rep: repeats ? rep : 0, addressSize: counts ? addressSize : 8 } as const;
+    const key = [form.size, shape, form.rep, form.addressSize].join();
+    let id = made.get(key);
+    if (id === undefined) {
+      id = SpecialForm.count + forms.length;
+      made.set(key, id);
+      forms.push({ id, ...form });
+    }
+    table[variant(row.id, size, shape, rep, addressSize)] = id;
+  }
+}
+
+function shapes(row: Row): readonly Shape[] {
+  const memory = [Shape.base, Shape.indexed];
+  if (row.operands.some(o => o.addressing === ADDRESSING.O)) return [Shape.base];
+  if ((row.flags & FLAG.MODRM) === 0 || row.modrm >= 0 || (row.flags & FLAG.MODREG) !== 0) return [Shape.register];
+  // What only prefetches or hints needs no address.
+  if (row.form === 'memory') return memory;
+  return row.form === 'register' ? [Shape.register] : [Shape.register, ...memory];
+}
+
+/** Sizes that mean the same to a row are one form. */
+function normalSize(row: Row, size: Width): Width {
+  const bySize = row.operands.some(o => [o.type, o.memoryType].some(t => t === TYPE.v || t === TYPE.z || t === TYPE.bs || t === TYPE.p || t === TYPE.a))
+    || (row.flags & (FLAG.D64 | FLAG.F64 | FLAG.BYTE)) !== 0 || new Set(row.mnemonics).size > 1;
+  if (bySize) return size;
+  if (row.operands.some(o => o.type === TYPE.y || o.memoryType === TYPE.y)) return size === 8 ? 8 : 4;
+  return row.rexBits === 8 ? 8 : 4;
+}

@@ -1,0 +1,268 @@
+/**
+ * What every form of the interpreter stands on: the current record, translation through the TLB, and the ways out. One `Frame` serves the
+ * whole run function; nothing in it belongs to one instruction.
+ */
+import { callValue, load16U, load32, load64, load64From32S, load8U, loadV128, type Code, type Label, type Variable } from '../wasm/code.ts';
+import { I32, I64, V128, type Value } from '../wasm/values.ts';
+import type { Control, ExitName, Memory, Stack } from '../semantics/contract.ts';
+import { Int, type Width } from '../semantics/int.ts';
+import { ExitCode, Run, STATE, Slot, Tlb } from '../state.ts';
+import { tlbHit, tlbSlot, type TranslateFunctions } from '../mmu/translate.ts';
+import { loadInt } from './operand.ts';
+import { Record } from './record.ts';
+
+/** Places in the run function that a form may go to. */
+export interface Exits {
+  /** Leaves with Run.exit at this instruction, which did not happen. */
+  readonly fault: Label;
+  /** Finds the record for `target`; `account` is what is left of the budget. */
+  readonly jump: Label;
+  /** Goes to the record `rec`; `account` is set. */
+  readonly run: Label;
+  /** Leaves with the exit in Run.exit; rip is stored already, `account` is what is left of the budget. */
+  readonly leave: Label;
+}
+
+/** Locals of the run function. */
+export interface Locals {
+  readonly rec: Variable<I32>;
+  /** While records run: account - rec is what is left of the budget, in bytes of records. */
+  readonly account: Variable<I32>;
+  readonly target: Variable<I64>;
+}
+
+export class Frame {
+  readonly code: Code;
+  readonly control: InterpreterControl;
+  readonly memory: Memory;
+  readonly stack: Stack;
+  readonly functions: TranslateFunctions;
+  readonly exits: Exits;
+  readonly locals: Locals;
+
+  constructor(code: Code, functions: TranslateFunctions, exits: Exits, locals: Locals) {
+    this.code = code;
+    this.functions = functions;
+    this.exits = exits;
+    this.locals = locals;
+    this.control = new InterpreterControl(this);
+    this.memory = new InterpreterMemory(this);
+    this.stack = new InterpreterStack(this);
+  }
+
+  get rec(): I32 {
+    return this.locals.rec.value;
+  }
+
+  pin(value: Int): Int {
+    return Int.clean(value.width, this.code.let(value.value as Value as I32));
+  }
+
+  /** Host address of `size` bytes, pinned: a TLB hit, or whatever the slow path finds; leaves on a fault. */
+  translate(address: I64, size: number, write: boolean): I32 {
+    const { code } = this;
+    const slot = code.let(tlbSlot(address));
+    const host = code.variable(address.toI32().add(load32(slot, Tlb.base + Tlb.addend)));
+    code.if(tlbHit(address, slot, size, write).eqz(), () => {
+      code.set(host, callValue(this.functions.translate, address, I32.of(size), I32.of(write ? 1 : 0)));
+      code.brIf(this.exits.fault, host.value.eq(-1));
+    });
+    return host.value;
+  }
+
+  /** Stores at a host address. */
+  storeAt(host: I32, width: Width, value: Int): void {
+    const { code } = this;
+    if (width === 1) code.store8(host, value.i32);
+    else if (width === 2) code.store16(host, value.i32);
+    else if (width === 4) code.store32(host, value.i32);
+    else code.store64(host, value.i64);
+  }
+
+  store(address: I64, width: Width, unpinned: Int): void {
+    const { code } = this;
+    const value = this.pin(unpinned);
+    const slot = code.let(tlbSlot(address));
+    code.if(tlbHit(address, slot, width, true),
+      () => this.storeAt(address.toI32().add(load32(slot, Tlb.base + Tlb.addend)), width, value),
+      () => this.storeSlow(address, width, value));
+  }
+
+  storeSlow(address: I64, width: Width, value: Int): void {
+    this.code.brIf(this.exits.fault, callValue(this.functions.storeSlow, address, value.i64, I32.of(width)));
+  }
+
+  storeV128(address: I64, unpinned: V128): void {
+    const { code } = this;
+    const value = code.let(unpinned);
+    const slot = code.let(tlbSlot(address));
+    code.if(tlbHit(address, slot, 16, true),
+      () => code.storeV128(address.toI32().add(load32(slot, Tlb.base + Tlb.addend)), value),
+      () => code.brIf(this.exits.fault, callValue(this.functions.storeSlowV128, address, value)));
+  }
+
+  /** Address of this instruction. */
+  here(): I64 {
+    return here(this.rec);
+  }
+  /** Address of the next one. */
+  next(): I64 {
+    const place = this.code.let(load16U(this.rec, Record.place));
+    return load64(STATE + Slot.page).add(place.and(0xfff).add(place.shrU(12)).toI64U());
+  }
+
+  /** Takes the record at hand out of the count of instructions: it only helps the next one. */
+  uncount(): void {
+    this.code.set(this.locals.account, this.locals.account.value.add(Record.size));
+  }
+
+  /** Looks this instruction up anew. */
+  lookUp(): void {
+    this.code.set(this.locals.target, this.here());
+    this.settle(-Record.size);
+    this.code.br(this.exits.jump);
+  }
+
+  /** Goes to the next instruction as a jump: the end of a run of records, which is none itself. */
+  end(): void {
+    this.uncount();
+    this.control.branch();
+  }
+
+  /** Sets `account` to what is left of the budget after this record and `further` bytes. */
+  settle(further = 0): void {
+    const { account } = this.locals;
+    this.code.set(account, account.value.sub(this.rec).sub(Record.size + further));
+  }
+}
+
+/** Address of the instruction of a record in the page that is running. */
+export function here(rec: I32): I64 {
+  return load64(STATE + Slot.page).add(load16U(rec, Record.place).and(0xfff).toI64U());
+}
+
+/** What `again` takes from the budget beyond its own record. */
+const againCost = 64 * Record.size;
+
+/** See contract.ts. */
+export class InterpreterControl implements Control {
+  readonly #frame: Frame;
+
+  constructor(frame: Frame) {
+    this.#frame = frame;
+  }
+
+  next(): I64 {
+    return this.#frame.next();
+  }
+
+  branch(condition?: I32): void {
+    if (condition) this.#frame.code.if(condition, () => this.#branch());
+    else this.#branch();
+  }
+
+  #branch(): void {
+    const { code, rec, locals } = this.#frame;
+    const known = code.let(load32(rec, Record.displacement));
+    this.#frame.settle();
+    code.if(known, () => {
+      code.set(locals.account, locals.account.value.add(known));
+      code.set(locals.rec, known);
+      code.br(this.#frame.exits.run);
+    });
+    code.set(locals.target, this.next().add(load64From32S(rec, Record.immediate)));
+    code.br(this.#frame.exits.jump);
+  }
+
+  jump(target: I64): void {
+    this.#frame.code.set(this.#frame.locals.target, target);
+    this.#frame.settle();
+    this.#frame.code.br(this.#frame.exits.jump);
+  }
+
+  /** `pageFault` is what a helper that found a fault has noted already, a page fault or #GP. */
+  exit(name: ExitName): void {
+    if (name !== 'pageFault') this.#frame.code.store32(Run.exit, ExitCode[name]);
+    this.#frame.code.br(this.#frame.exits.fault);
+  }
+  exitIf(condition: I32, name: ExitName): void {
+    this.#frame.code.if(condition, () => this.exit(name));
+  }
+  exitAfter(name: 'syscall' | 'breakpoint' | 'interrupt'): void {
+    const { code } = this.#frame;
+    code.store64(STATE + Slot.rip, this.next());
+    code.store32(Run.exit, ExitCode[name]);
+    this.#frame.settle();
+    code.br(this.#frame.exits.leave);
+  }
+  again(): void {
+    this.#frame.code.set(this.#frame.locals.target, this.#frame.here());
+    this.#frame.settle(againCost);
+    this.#frame.code.br(this.#frame.exits.jump);
+  }
+}
+
+class InterpreterMemory implements Memory {
+  readonly #frame: Frame;
+
+  constructor(frame: Frame) {
+    this.#frame = frame;
+  }
+
+  load(width: Width, address: I64): Int {
+    const frame = this.#frame;
+    return frame.pin(loadInt(width, frame.translate(frame.code.let(address), width, false)));
+  }
+  loadV128(address: I64): V128 {
+    const frame = this.#frame;
+    return frame.code.let(loadV128(frame.translate(frame.code.let(address), 16, false)));
+  }
+  store(address: I64, value: Int): void {
+    const frame = this.#frame;
+    frame.store(frame.code.let(address), value.width, frame.pin(value));
+  }
+  storeV128(address: I64, value: V128): void {
+    const frame = this.#frame;
+    frame.storeV128(frame.code.let(address), frame.code.let(value));
+  }
+  probe(address: I64, size: number, write: boolean): void {
+    const frame = this.#frame;
+    const first = frame.code.let(address);
+    frame.translate(first, 1, write);
+    if (size > 1) frame.translate(frame.code.let(first.add(size - 1)), 1, write);
+  }
+  address(address: I64, size: number): I32 {
+    return this.#frame.translate(this.#frame.code.let(address), size, false);
+  }
+  segmentBase(): I64 {
+    return load64(load8U(this.#frame.rec, Record.index), STATE);
+  }
+}
+
+class InterpreterStack implements Stack {
+  readonly #frame: Frame;
+
+  constructor(frame: Frame) {
+    this.#frame = frame;
+  }
+
+  get #rsp(): I64 {
+    return load64(STATE + Slot.gpr + 4 * 8);
+  }
+  push(value: Int): void {
+    const frame = this.#frame;
+    const pinned = frame.pin(value);
+    const top = frame.code.let(this.#rsp.sub(value.width));
+    frame.store(top, value.width, pinned);
+    frame.code.store64(STATE + Slot.gpr + 4 * 8, top);
+  }
+  peek(width: Width): Int {
+    const frame = this.#frame;
+    return frame.pin(loadInt(width, frame.translate(frame.code.let(this.#rsp), width, false)));
+  }
+  release(bytes: number | Int): void {
+    const count = typeof bytes === 'number' ? I64.of(bytes) : bytes.i64;
+    this.#frame.code.store64(STATE + Slot.gpr + 4 * 8, this.#rsp.add(count));
+  }
+}
+

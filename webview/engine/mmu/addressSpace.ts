@@ -1,0 +1,241 @@
+/** The page tables of one process. Layout in state.ts PageTable and PteBit; the walk on a TLB miss is mmu/translate.ts. */
+import { PageTable, PteBit } from '../state.ts';
+import type { CodeOwner } from './codeOwner.ts';
+import type { PhysicalFrames } from './frames.ts';
+import type { TranslationCaches } from './tlb.ts';
+
+/** Bits that the kernel gives and sees. */
+const visible = PteBit.read | PteBit.write | PteBit.exec | PteBit.cow | PteBit.dirty | PteBit.accessed;
+const entriesPerTable = 1024;
+const end = 2 ** PageTable.addressBits / 4096;
+
+/** What address spaces share. */
+export interface MmuParts {
+  readonly frames: PhysicalFrames;
+  readonly caches: TranslationCaches;
+  readonly code: CodeOwner;
+  /** The whole memory as page table entries. */
+  readonly entries: Uint32Array;
+  /** Root of the space whose translations are in the TLB. */
+  activeRoot(): number;
+}
+
+/** Addresses are page-aligned bytes outside; inside they are page numbers. */
+export class PageTables {
+  readonly root: number;
+  readonly #parts: MmuParts;
+
+  private constructor(parts: MmuParts, root: number) {
+    this.#parts = parts;
+    this.root = root;
+  }
+
+  /** Undefined when no frame is left. */
+  static create(parts: MmuParts): PageTables | undefined {
+    const root = parts.frames.allocate();
+    return root === 0 ? undefined : new PageTables(parts, root);
+  }
+
+  get #active(): boolean {
+    return this.#parts.activeRoot() === this.root;
+  }
+
+  /** Index in `entries` of the entry of a page, or -1 where there is no table. */
+  #find(page: number): number {
+    const { entries } = this.#parts;
+    const top = entries[this.root * entriesPerTable + Math.floor(page / 2 ** 30)]!;
+    if (top === 0) return -1;
+    const middle = entries[top * entriesPerTable + (Math.floor(page / 2 ** 20) & PageTable.mask)]!;
+    if (middle === 0) return -1;
+    const leaf = entries[middle * entriesPerTable + ((page >>> 10) & PageTable.mask)]!;
+    return leaf === 0 ? -1 : leaf * entriesPerTable + (page & PageTable.mask);
+  }
+
+  /** As `#find`, and makes missing tables; -1 when no frame is left. */
+  #make(page: number): number {
+    const { entries, frames } = this.#parts;
+    let table = this.root;
+    for (const index of [Math.floor(page / 2 ** 30), Math.floor(page / 2 ** 20) & PageTable.mask, (page >>> 10) & PageTable.mask]) {
+      const at = table * entriesPerTable + index;
+      if (entries[at] === 0) {
+        const fresh = frames.allocate();
+        if (fresh === 0) return -1;
+        entries[at] = fresh;
+      }
+      table = entries[at]!;
+    }
+    return table * entriesPerTable + (page & PageTable.mask);
+  }
+
+  /** Calls `visit` with the page and index of each present entry of a range of pages. */
+  #each(first: number, last: number, visit: (page: number, at: number) => void): void {
+    const { entries } = this.#parts;
+    for (let page = first; page < last;) {
+      const at = this.#find(page);
+      const stop = Math.min(last, (Math.floor(page / entriesPerTable) + 1) * entriesPerTable);
+      if (at >= 0) for (let i = 0; page + i < stop; i++) if (entries[at + i] !== 0) visit(page + i, at + i);
+      page = at >= 0 ? stop : Math.min(last, this.#skip(page));
+    }
+  }
+
+  /** First page behind `page`, which has no leaf table, that may have one. */
+  #skip(page: number): number {
+    const { entries } = this.#parts;
+    const top = entries[this.root * entriesPerTable + Math.floor(page / 2 ** 30)]!;
+    if (top === 0) return (Math.floor(page / 2 ** 30) + 1) * 2 ** 30;
+    const middle = entries[top * entriesPerTable + (Math.floor(page / 2 ** 20) & PageTable.mask)]!;
+    if (middle === 0) return (Math.floor(page / 2 ** 20) + 1) * 2 ** 20;
+    return (Math.floor(page / 2 ** 10) + 1) * 2 ** 10;
+  }
+
+  #forget(address: number, length: number): void {
+    if (this.#active) this.#parts.caches.invalidate(address / 4096, Math.ceil(length / 4096));
+  }
+
+  map(address: number, frame: number, bits: number): boolean {
+    const { entries, frames } = this.#parts;
+    const at = this.#make(address / 4096);
+    if (at < 0) return false;
+    const before = entries[at]!;
+    entries[at] = frame * 4096 + ((bits & visible) | PteBit.present);
+    if (before !== 0) frames.release(before >>> 12);
+    this.#forget(address, 4096);
+    return true;
+  }
+
+  entry(address: number): number {
+    const at = this.#find(Math.floor(address / 4096));
+    if (at < 0) return 0;
+    const entry = this.#parts.entries[at]!;
+    return (entry >>> 12) * 64 + (entry & visible);
+  }
+
+  unmap(address: number, length: number): void {
+    const { entries, frames } = this.#parts;
+    this.#each(address / 4096, (address + length) / 4096, (_, at) => {
+      const frame = entries[at]! >>> 12;
+      entries[at] = 0;
+      frames.release(frame);
+    });
+    this.#forget(address, length);
+  }
+
+  /** `cow` stays whatever `bits` say, so that a later `write` can't reach a shared frame. */
+  protect(address: number, length: number, bits: number): void {
+    const { entries } = this.#parts;
+    const access = PteBit.read | PteBit.write | PteBit.exec;
+    this.#each(address / 4096, (address + length) / 4096, (_, at) => {
+      const entry = entries[at]!;
+      const given = bits & access & ((entry & PteBit.cow) !== 0 ? ~PteBit.write : -1);
+      entries[at] = (entry & ~access) | given;
+    });
+    this.#forget(address, length);
+  }
+
+  clearBits(address: number, length: number, mask: number): void {
+    const { entries } = this.#parts;
+    this.#each(address / 4096, (address + length) / 4096, (_, at) => { entries[at] = entries[at]! & ~(mask & visible); });
+    this.#forget(address, length);
+  }
+
+  /** Not shared: all entries become `cow` in both, also those that can't be written now, since mprotect(2) may change that. */
+  copyTo(child: PageTables, address: number, length: number, share: boolean): boolean {
+    const { entries, frames } = this.#parts;
+    let enough = true;
+    this.#each(address / 4096, (address + length) / 4096, (page, at) => {
+      if (!enough) return;
+      const target = child.#make(page);
+      if (target < 0) {
+        enough = false;
+        return;
+      }
+      if (!share) entries[at] = (entries[at]! & ~PteBit.write) | PteBit.cow;
+      const before = entries[target]!;
+      entries[target] = entries[at]! & ~PteBit.accessed;
+      frames.retain(entries[at]! >>> 12);
+      if (before !== 0) frames.release(before >>> 12);
+    });
+    this.#forget(address, length);
+    child.#forget(address, length);
+    return enough;
+  }
+
+  move(address: number, length: number, to: number): boolean {
+    const { entries, frames } = this.#parts;
+    const moved: { page: number; entry: number }[] = [];
+    const distance = (to - address) / 4096;
+    // Tables first, so that a lack of memory leaves all as it was.
+    let enough = true;
+    this.#each(address / 4096, (address + length) / 4096, (page, at) => {
+      moved.push({ page: page + distance, entry: entries[at]! });
+      enough &&= this.#make(page + distance) >= 0;
+    });
+    if (!enough) return false;
+    this.#each(address / 4096, (address + length) / 4096, (_, at) => { entries[at] = 0; });
+    for (const { page, entry } of moved) {
+      const at = this.#find(page);
+      const before = entries[at]!;
+      entries[at] = entry;
+      if (before !== 0) frames.release(before >>> 12);
+    }
+    this.#forget(address, length);
+    this.#forget(to, length);
+    return true;
+  }
+
+  nextEntry(address: number, limit: number): number {
+    const { entries } = this.#parts;
+    const last = Math.min(end, Math.floor(limit / 4096));
+    for (let page = Math.ceil(address / 4096); page < last;) {
+      const at = this.#find(page);
+      if (at < 0) {
+        page = this.#skip(page);
+        continue;
+      }
+      const stop = Math.min(last, (Math.floor(page / entriesPerTable) + 1) * entriesPerTable);
+      for (let i = 0; page + i < stop; i++) if (entries[at + i] !== 0) return (page + i) * 4096;
+      page = stop;
+    }
+    return limit;
+  }
+
+  translate(address: number, write: boolean): number {
+    const { entries, code } = this.#parts;
+    if (address < 0 || address >= end * 4096) return -1;
+    const at = this.#find(Math.floor(address / 4096));
+    if (at < 0) return -1;
+    const entry = entries[at]!;
+    const needed = write ? PteBit.write : PteBit.read | PteBit.write | PteBit.exec;
+    if ((entry & needed) === 0) return -1;
+    const frame = entry >>> 12;
+    entries[at] = entry | PteBit.accessed | (write ? PteBit.dirty : 0);
+    if (write) code.drop(frame);
+    return frame * 4096 + (address % 4096);
+  }
+
+  /** Frame behind an executable page, or 0. */
+  executable(address: number): number {
+    const at = this.#find(Math.floor(address / 4096));
+    if (at < 0) return 0;
+    const entry = this.#parts.entries[at]!;
+    return (entry & PteBit.exec) !== 0 ? entry >>> 12 : 0;
+  }
+
+  destroy(): void {
+    const { entries, frames } = this.#parts;
+    this.#each(0, end, (_, at) => {
+      const frame = entries[at]! >>> 12;
+      entries[at] = 0;
+      frames.release(frame);
+    });
+    const free = (table: number, depth: number): void => {
+      if (depth > 0) for (let i = 0; i < entriesPerTable; i++) {
+        const below = entries[table * entriesPerTable + i]!;
+        if (below !== 0) free(below, depth - 1);
+      }
+      frames.release(table);
+    };
+    free(this.root, 3);
+    if (this.#active) this.#parts.caches.flush();
+  }
+}

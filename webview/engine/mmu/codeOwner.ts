@@ -1,0 +1,5 @@
+/** What the MMU asks of whoever keeps decoded code. */
+export interface CodeOwner {
+  /** Forgets the code of a frame, if there is any. May be called while guest code runs. */
+  drop(frame: number): void;
+}

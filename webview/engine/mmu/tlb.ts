@@ -1,0 +1,43 @@
+/** The TLBs as the rest of the engine sees them: it only ever takes entries out. mmu/translate.ts fills them. */
+import { CodeTlb, Tlb } from '../state.ts';
+
+export class TranslationCaches {
+  readonly #data: Int32Array;
+  readonly #code: Int32Array;
+
+  constructor(memory: ArrayBuffer) {
+    this.#data = new Int32Array(memory, Tlb.base, (Tlb.entries * Tlb.entrySize) / 4);
+    this.#code = new Int32Array(memory, CodeTlb.base, (CodeTlb.entries * CodeTlb.entrySize) / 4);
+    this.flush();
+  }
+
+  flush(): void {
+    this.#data.fill(-1);
+    this.#code.fill(-1);
+  }
+
+  flushCode(): void {
+    this.#code.fill(-1);
+  }
+
+  /** Takes out `count` pages from `page` (a page number) on. */
+  invalidate(page: number, count: number): void {
+    if (count >= Tlb.entries / 4) return this.flush();
+    for (let i = 0; i < count; i++) {
+      const data = ((page + i) % Tlb.entries) * (Tlb.entrySize / 4);
+      this.#data.fill(-1, data, data + 4);
+      const code = ((page + i) % CodeTlb.entries) * (CodeTlb.entrySize / 4);
+      this.#code.fill(-1, code, code + 2);
+    }
+  }
+
+  /** Takes out the write tags of a frame: its next store is seen by the slow path. */
+  protectFrame(frame: number): void {
+    const host = (frame * 4096) | 0;
+    const data = this.#data;
+    for (let at = 0; at < data.length; at += Tlb.entrySize / 4) {
+      const tag = data[at + Tlb.writeTag / 4]!;
+      if (tag !== -1 && ((tag + data[at + Tlb.addend / 4]!) | 0) === host) data.fill(-1, at + 2, at + 4);
+    }
+  }
+}
