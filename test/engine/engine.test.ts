@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Engine, type EngineThread } from '../../webview/engine/engine.ts';
+import { Engine } from '../../webview/engine/engine.ts';
+import type { EngineThread } from '../../webview/engine/thread.ts';
 import type { PageTables } from '../../webview/engine/mmu/addressSpace.ts';
 import { Access, Exit, Pte, Reg, type Cpu } from '../../webview/kernel/cpu.ts';
 import { compileSmallInterpreter } from './smallInterpreter.ts';

@@ -2,7 +2,8 @@
  * Runs instruction cases (harness/cases.ts) in the engine, under the same circumstances as native/runner.c: the same pages at the same
  * addresses, INT3 all around the instruction, and the result in the words of a signal.
  */
-import { Engine, type EngineThread } from '../../webview/engine/engine.ts';
+import { Engine } from '../../webview/engine/engine.ts';
+import type { EngineThread } from '../../webview/engine/thread.ts';
 import { generateInterpreter, type InterpreterSource } from '../../webview/engine/interpreter/generator.ts';
 import type { PageTables } from '../../webview/engine/mmu/addressSpace.ts';
 import { CODE, DATA, READONLY, RESULT_SIZE, START, State, WINDOW, WINDOW_SIZE, type Cases, type NativeResult } from './cases.ts';

@@ -5,7 +5,7 @@ import { PageTables, type MmuParts } from './mmu/addressSpace.ts';
 import { PhysicalFrames } from './mmu/frames.ts';
 import { TranslationCaches } from './mmu/tlb.ts';
 import { CODE_SIZE, ExitCode, Run, layout } from './state.ts';
-import { RegisterFile } from './thread.ts';
+import { EngineThread } from './thread.ts';
 import { Decoder } from './x86/decoder.ts';
 import { Disassembler } from './x86/disassembler.ts';
 import { Instruction } from './x86/instruction.ts';
@@ -146,19 +146,5 @@ export class Engine {
       instructions: this.#instructions, tlbMisses: this.#view.getUint32(Run.tlbMisses, true),
       decodedInstructions: this.#code.decodedInstructions, codePagesInvalidated: this.#code.pagesInvalidated,
     };
-  }
-}
-
-/** A register file that tells the engine when it goes. */
-export class EngineThread extends RegisterFile {
-  readonly #onFree: (thread: EngineThread) => void;
-
-  constructor(memory: ArrayBuffer, onFree: (thread: EngineThread) => void) {
-    super(memory);
-    this.#onFree = onFree;
-  }
-
-  free(): void {
-    this.#onFree(this);
   }
 }

@@ -5,15 +5,17 @@ const FX = { control: 0, status: 2, tags: 4, opcode: 6, instruction: 8, operand:
 /** MXCSR bits that exist: 15-0. */
 const mxcsrMask = 0xffff;
 
-export class RegisterFile {
+export class EngineThread {
   readonly #resident: DataView;
   readonly #residentBytes: Uint8Array;
   readonly #copy = new Uint8Array(STATE_SIZE);
   readonly #copyView = new DataView(this.#copy.buffer);
   #view: DataView = this.#copyView;
+  readonly #onFree: (thread: EngineThread) => void;
   instructions = 0;
 
-  constructor(memory: ArrayBuffer) {
+  constructor(memory: ArrayBuffer, onFree: (thread: EngineThread) => void) {
+    this.#onFree = onFree;
     this.#residentBytes = new Uint8Array(memory, STATE, STATE_SIZE);
     this.#resident = new DataView(memory, STATE, STATE_SIZE);
     this.rflags = 0x202;
@@ -139,7 +141,12 @@ export class RegisterFile {
     view.setInt32(Slot.mxcsr, 0x1f80, true);
   }
 
-  copyFrom(other: RegisterFile): void {
+  /** The register file may not be used again. */
+  free(): void {
+    this.#onFree(this);
+  }
+
+  copyFrom(other: EngineThread): void {
     const from = other.#view;
     new Uint8Array(this.#view.buffer, this.#view.byteOffset, STATE_SIZE).set(new Uint8Array(from.buffer, from.byteOffset, STATE_SIZE));
   }
