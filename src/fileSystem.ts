@@ -6,10 +6,7 @@ import { RequestFailed, type Machine } from './machine.ts';
 export const scheme = 'linuxvm';
 export const diskRoot = vscode.Uri.from({ scheme, path: '/' });
 
-/**
- * While the VM is off every call fails at once with Unavailable (a call left pending would blank the whole explorer), and when it comes
- * up a change of the root makes VS Code ask again.
- */
+/** While the VM is off every call fails at once with Unavailable (a call left pending would blank the whole explorer). */
 export class VmFileSystem implements vscode.FileSystemProvider, vscode.Disposable {
   readonly #machine: Machine;
   readonly #changes = new vscode.EventEmitter<vscode.FileChangeEvent[]>();
@@ -114,6 +111,13 @@ export class VmFileSystem implements vscode.FileSystemProvider, vscode.Disposabl
     this.#wasRunning = running;
     for (const [watch, { path, recursive }] of this.#watches) this.#send({ op: 'watch', watch, path, recursive });
     this.#changes.fire([{ type: vscode.FileChangeType.Changed, uri: diskRoot }]);
+    if (running) void this.#announceRoot();
+  }
+
+  /** The explorer asks again for a folder that it could not read only when something appears in it: so the root's entries do. */
+  async #announceRoot(): Promise<void> {
+    const entries = await this.readDirectory(diskRoot).catch(() => []);
+    this.#changes.fire(entries.map(([name]) => ({ type: vscode.FileChangeType.Created, uri: vscode.Uri.joinPath(diskRoot, name) })));
   }
 
   async #ask<R extends FileRequest>(uri: vscode.Uri, request: R) {
