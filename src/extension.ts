@@ -9,6 +9,7 @@ import { DiskTree } from './diskTree.ts';
 import { registerDiskCommands } from './diskCommands.ts';
 import { VmFileSystem } from './fileSystem.ts';
 import { Machine } from './machine.ts';
+import { markWhileOff } from './offMark.ts';
 import { VmPanels } from './panel.ts';
 import { showStatus } from './statusBar.ts';
 
@@ -22,7 +23,7 @@ export function activate(context: vscode.ExtensionContext): void {
     output, machine, panels, files, tree,
     ...registerCommands(machine, panels, output),
     ...registerDiskCommands(files, tree),
-    showStatus(machine),
+    showStatus(machine), markWhileOff(machine),
   );
   if (openAtStartup()) void vscode.commands.executeCommand('linuxVm.open');
 }

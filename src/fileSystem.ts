@@ -6,7 +6,10 @@ import { RequestFailed, type Machine } from './machine.ts';
 export const scheme = 'linuxvm';
 export const diskRoot = vscode.Uri.from({ scheme, path: '/' });
 
-/** While the VM is off every call fails at once with Unavailable (a call left pending would blank the whole explorer). */
+/**
+ * While the VM is off every call fails at once with Unavailable: one left pending would blank the whole explorer. Only the root is there
+ * (and empty), or VS Code would call a workspace that has it missing and offer to close it.
+ */
 export class VmFileSystem implements vscode.FileSystemProvider, vscode.Disposable {
   readonly #machine: Machine;
   readonly #changes = new vscode.EventEmitter<vscode.FileChangeEvent[]>();
@@ -27,6 +30,7 @@ export class VmFileSystem implements vscode.FileSystemProvider, vscode.Disposabl
   }
 
   async stat(uri: vscode.Uri): Promise<vscode.FileStat> {
+    if (!this.#machine.running && uri.path === '/') return { type: vscode.FileType.Directory, ctime: 0, mtime: 0, size: 0 };
     return asStat(await this.#ask(uri, { op: 'stat', path: uri.path }));
   }
 
@@ -114,7 +118,7 @@ export class VmFileSystem implements vscode.FileSystemProvider, vscode.Disposabl
     if (running) void this.#announceRoot();
   }
 
-  /** The explorer asks again for a folder that it could not read only when something appears in it: so the root's entries do. */
+  /** The explorer reads a folder again only when something appears in it: so the root's entries do. */
   async #announceRoot(): Promise<void> {
     const entries = await this.readDirectory(diskRoot).catch(() => []);
     this.#changes.fire(entries.map(([name]) => ({ type: vscode.FileChangeType.Created, uri: vscode.Uri.joinPath(diskRoot, name) })));

@@ -175,3 +175,143 @@ describe.each(hostNames)('%s host', name => {
     await panel.untilRunning();
   });
 });
+
+describe.each(hostNames)('%s host with the disk as its folder', name => {
+  let host: Host;
+  let vscode: VsCode;
+
+  const explorer = () => vscode.page.locator('.explorer-folders-view .monaco-list-row .label-name').allTextContents();
+  const row = (text: string) => vscode.page.locator('.explorer-folders-view .monaco-list-row', { hasText: text }).first();
+
+  beforeAll(async () => {
+    host = await startHost(name, { extension, settings: { 'explorer.compactFolders': false } });
+    vscode = await VsCode.open(`${host.url}?folder=linuxvm%3A%2F`);
+  });
+
+  afterAll(async () => {
+    await vscode?.close();
+    await host?.stop();
+  });
+
+  it('keeps the explorer while the VM is off, and fills the folder when it runs', async () => {
+    await vscode.command('View: Show Explorer');
+    await new Promise(done => setTimeout(done, 3000));
+    expect(await vscode.page.locator('.explorer-viewlet .monaco-progress-container.active').count()).toBe(0);
+    await vscode.command('Linux VM: Open Linux VM');
+    await (await vscode.panel()).untilRunning();
+    await until('the root in the explorer', async () => (await explorer()).includes('home'));
+  });
+
+  it("does the explorer's own new, rename and delete in the VM", async () => {
+    const panel = await vscode.panel();
+    for (const folder of ['home', 'user']) {
+      await until(`${folder} expanded`, async () => {
+        if (await row(folder).getAttribute('aria-expanded', { timeout: 1000 }) === 'true') return true;
+        await row(folder).locator('.monaco-tl-twistie').click();
+        return false;
+      });
+    }
+    await row('hello.txt').waitFor();
+    const input = vscode.page.locator('.explorer-folders-view input').first();
+    await until('the name field', async () => {
+      await row('hello.txt').click();
+      await vscode.page.keyboard.press('F2');
+      await input.waitFor({ timeout: 1000 });
+      return true;
+    });
+    await input.fill('renamed.txt');
+    await input.press('Enter');
+    await row('renamed.txt').waitFor();
+    await vscode.command('Linux VM: Open Linux VM');
+    await panel.enter('cat /home/user/renamed.txt');
+    await panel.untilText(/^hello from the VM$/m);
+    await panel.enter('touch /home/user/by-a-program');
+    await row('by-a-program').waitFor();
+    await until('the question', async () => {
+      await row('by-a-program').click();
+      await vscode.page.keyboard.press('Delete');
+      await vscode.page.locator('.monaco-dialog-box').waitFor({ timeout: 1000 });
+      return true;
+    });
+    await vscode.press('Delete');
+    await row('by-a-program').waitFor({ state: 'detached' });
+    await vscode.command('Linux VM: Open Linux VM');
+    await panel.enter('cat /home/user/by-a-program');
+    await panel.untilText(/^no such file$/m);
+  });
+});
+
+describe('web host', () => {
+  it('adds the disk to the workspace after a question', async () => {
+    const host = await startHost('web', { extension });
+    try {
+      const vscode = await VsCode.open(host.url);
+      try {
+        await vscode.command('Linux VM: Add VM disk to workspace');
+        await until('the question', async () => (await vscode.messages()).join().includes('to the workspace'));
+        await vscode.press('Add');
+        await until('the folder', async () => (await vscode.page.locator('.explorer-folders-view').allTextContents()).join().includes('Linux VM disk'), 60);
+        await vscode.command('Linux VM: Open Linux VM');
+        await (await vscode.panel()).untilRunning();
+        const root = vscode.page.locator('.explorer-folders-view .monaco-list-row', { hasText: 'Linux VM disk' }).first();
+        await until('its files', async () => {
+          if (await root.getAttribute('aria-expanded') !== 'true') await root.click();
+          return (await vscode.page.locator('.explorer-folders-view .label-name').allTextContents()).includes('home');
+        });
+      } finally {
+        await vscode.close();
+      }
+    } finally {
+      await host.stop();
+    }
+  });
+
+  it('cancels a start', async () => {
+    const slow = extensionFolder(() => {});
+    const dist = join(slow, 'dist');
+    // A worker that never says anything.
+    const quiet = join(slow, 'quiet.ts');
+    writeFileSync(quiet, 'export {};\n');
+    await buildInto(dist, ['node', 'web', 'page', 'worker'], { worker: { entryPoints: [quiet] } });
+    writeFileSync(join(dist, 'engine.wasm'), Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+    mkdirSync(join(dist, 'images/base'), { recursive: true });
+    writeFileSync(join(dist, 'images/base/manifest.json'), '{}');
+    const host = await startHost('web', { extension: slow });
+    try {
+      const vscode = await VsCode.open(host.url);
+      try {
+        await vscode.command('Linux VM: Open Linux VM');
+        const panel = await vscode.panel();
+        await until('the stage', async () => await panel.cover() === 'Booting');
+        await until('the notification', async () => (await vscode.messages()).join().includes('Opening Linux VM'));
+        await vscode.press('Cancel');
+        await until('no panel', async () => !await vscode.hasPanel());
+      } finally {
+        await vscode.close();
+      }
+    } finally {
+      await host.stop();
+      rmSync(slow, { recursive: true, force: true });
+    }
+  });
+
+  it('says which file of the VM is missing', async () => {
+    const broken = extensionFolder(() => {});
+    await buildInto(join(broken, 'dist'), ['node', 'web', 'page', 'worker'], { worker: { entryPoints: [join(root, 'test/harness/doubleWorker.ts')] } });
+    const host = await startHost('web', { extension: broken });
+    try {
+      const vscode = await VsCode.open(host.url);
+      try {
+        await vscode.command('Linux VM: Open Linux VM');
+        const panel = await vscode.panel();
+        await until('the error', async () => (await panel.cover()).includes('could not start'));
+        expect(await panel.frame.locator('.cover pre').textContent()).toMatch(/(engine\.wasm|manifest\.json): HTTP 404/);
+      } finally {
+        await vscode.close();
+      }
+    } finally {
+      await host.stop();
+      rmSync(broken, { recursive: true, force: true });
+    }
+  });
+});
