@@ -1,6 +1,7 @@
 // Builds everything that runs into dist/: the extension for both hosts, the page, the VM's worker, the engine's wasm, the headless VM,
 // the icon; and brings the built disk image along. `buildInto` builds into another folder, for tests.
 import { build } from 'esbuild';
+import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, linkSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -45,8 +46,12 @@ export function bringImage(dist, image = at('build/images/base')) {
   }
 }
 
-if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+/** Everything that `npm run build` makes; the disk only if it has been built. */
+export async function buildAll() {
   const dist = at('dist');
   await buildInto(dist);
+  execFileSync(process.execPath, [at('scripts/ts.mjs'), at('scripts/engine.ts'), join(dist, 'engine.wasm')], { cwd: root, stdio: 'inherit' });
   if (existsSync(at('build/images/base/manifest.json'))) bringImage(dist);
 }
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) await buildAll();

@@ -4,7 +4,7 @@ import { createVSIX, listFiles } from '@vscode/vsce';
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bringImage, buildInto } from './build.mjs';
+import { buildAll } from './build.mjs';
 import { fail, root } from './setup.mjs';
 
 /** Most bytes of one file, and of the package. */
@@ -26,8 +26,7 @@ export async function pack(folder, vsix) {
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   if (!existsSync(join(root, 'build/images/base/manifest.json'))) fail('There is no disk image: npm run image makes it.');
-  await buildInto(join(root, 'dist'));
-  bringImage(join(root, 'dist'));
+  await buildAll();
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   await pack(root, join(root, `build/linux-vm-${version}.vsix`));
 }

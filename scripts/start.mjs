@@ -11,6 +11,6 @@ function step(...args) {
 }
 
 ensureNodePackages();
-step('scripts/image.mjs');
+step('scripts/ts.mjs', 'images/build.ts');
 step('scripts/build.mjs');
 step('scripts/ts.mjs', 'scripts/vscode/serve.ts', root, port);

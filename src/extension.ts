@@ -10,7 +10,7 @@ import { registerDiskCommands } from './diskCommands.ts';
 import { VmFileSystem } from './fileSystem.ts';
 import { Machine } from './machine.ts';
 import { markWhileOff } from './offMark.ts';
-import { VmPanels } from './panel.ts';
+import { viewType, VmPanels } from './panel.ts';
 import { showStatus } from './statusBar.ts';
 
 export function activate(context: vscode.ExtensionContext): void {
@@ -25,5 +25,11 @@ export function activate(context: vscode.ExtensionContext): void {
     ...registerDiskCommands(files, tree),
     showStatus(machine), markWhileOff(machine),
   );
-  if (openAtStartup()) void vscode.commands.executeCommand('linuxVm.open');
+  if (openAtStartup() && !hasPanelTab()) void vscode.commands.executeCommand('linuxVm.open');
+}
+
+/** A panel of before a reload of the window has its tab already, and is about to be revived. */
+function hasPanelTab(): boolean {
+  const tabs = vscode.window.tabGroups.all.flatMap(group => group.tabs);
+  return tabs.some(tab => tab.input instanceof vscode.TabInputWebview && tab.input.viewType.endsWith(viewType));
 }

@@ -266,6 +266,26 @@ describe('web host', () => {
     }
   });
 
+  it('opens at startup where the setting says so, and once only after a reload', async () => {
+    const host = await startHost('web', { extension, settings: { 'linuxVm.openAtStartup': true } });
+    try {
+      const vscode = await VsCode.open(host.url);
+      try {
+        await (await vscode.panel()).untilRunning();
+        await new Promise(done => setTimeout(done, 8000));
+        await vscode.reload();
+        const panel = await vscode.panel();
+        await panel.untilRunning();
+        await panel.untilText(/The window was reloaded/);
+        expect(await vscode.page.locator('.tabs-container .tab', { hasText: 'Linux VM' }).count()).toBe(1);
+      } finally {
+        await vscode.close();
+      }
+    } finally {
+      await host.stop();
+    }
+  });
+
   it('cancels a start', async () => {
     const slow = extensionFolder(() => {});
     const dist = join(slow, 'dist');
