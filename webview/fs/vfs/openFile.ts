@@ -49,6 +49,11 @@ export abstract class OpenFile {
     return this;
   }
 
+  /** More than one reference: a `release` now would not close it. */
+  get isShared(): boolean {
+    return this.#references > 1;
+  }
+
   /** Drops a reference; the last one closes the file. The Io must be driven only when it isn't undefined (something must reach the disk). */
   release(): Io<void> | undefined {
     if (--this.#references > 0) return undefined;

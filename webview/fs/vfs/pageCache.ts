@@ -10,8 +10,11 @@ export const pageSize = 4096;
 
 /** What the page cache asks of whoever maps its frames: the kernel's memory management. */
 export interface Mappings {
-  /** Calls `inode.pageDirtied` for pages written through mappings since the last call, and has the next write to each reported anew. */
-  collectDirty(inode: PagedInode): void;
+  /**
+   * Calls `pageDirtied` for pages of `inode` (undefined: of every file) that were written through mappings since the last call, and has
+   * the next write to each reported anew.
+   */
+  collectDirty(inode: PagedInode | undefined): void;
   /** Pages `first` up to (not including) `end` of the file are gone: mappings lose them (SIGBUS or a new page at the next access). */
   unmap(inode: PagedInode, first: number, end: number): void;
 }

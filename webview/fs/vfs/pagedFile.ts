@@ -15,7 +15,7 @@ import { pageSize, type PageCache } from './pageCache.ts';
 import type { Path } from './path.ts';
 import { isReadOnly, withoutSetIds } from './permissions.ts';
 
-// One call moves at most this much: its pages are made resident before the first byte is moved.
+// One call moves at most this much, and at most an eighth of memory: its pages are made resident before the first byte is moved.
 const transferMaximum = 1 << 20;
 // Pages read at once for a page fault, and at most ahead of a sequential reader.
 const faultCluster = 8;
@@ -29,10 +29,12 @@ export abstract class PagedInode extends Inode {
   readonly dirtyPages = new Set<number>();
   /** Reusable answer of `page`. */
   readonly #frame = { frame: 0 };
+  readonly #transferMaximum: number;
 
   constructor(cache: PageCache) {
     super();
     this.cache = cache;
+    this.#transferMaximum = Math.min(transferMaximum, Math.ceil(cache.frames.total / 8) * pageSize);
   }
 
   /** True where a page that isn't cached is a hole, because pages are stored nowhere else (tmpfs). */
@@ -45,7 +47,7 @@ export abstract class PagedInode extends Inode {
   protected abstract storePage(index: number, frame: number): Attempt<number>;
   /** Makes sure that bytes `position` to `position + length` have a place in the store: how many of them, from `position`, or -errno or a Wait. */
   protected abstract reserve(position: number, length: number): Attempt<number>;
-  /** A reservation beyond the end wasn't used: the size stays as it is. */
+  /** What was reserved last wasn't all used: nothing may be left beyond the end, nor may old bytes of the store show in holes. */
   protected abstract unreserve(): void;
   /** Size, times or mode were changed in memory. */
   protected abstract attributesChanged(): void;
@@ -102,7 +104,7 @@ export abstract class PagedInode extends Inode {
 
   /** read(2) at `position`: bytes moved, 0 at the end, -errno, or a Wait with nothing moved. */
   readAt(sink: Sink, position: number): Attempt<number> {
-    const length = Math.min(sink.remaining, this.size - position, transferMaximum);
+    const length = Math.min(sink.remaining, this.size - position, this.#transferMaximum);
     if (length <= 0) return 0;
     const first = Math.floor(position / pageSize);
     const within = position - first * pageSize;
@@ -141,7 +143,7 @@ export abstract class PagedInode extends Inode {
 
   /** write(2) at `position`: bytes moved, -errno, or a Wait with nothing moved. `limit` is RLIMIT_FSIZE. */
   writeAt(source: Source, position: number, limit: number): Attempt<number> {
-    let length = Math.min(source.remaining, transferMaximum);
+    let length = Math.min(source.remaining, this.#transferMaximum);
     if (length === 0) return 0;
     const maximum = Math.min(this.sizeMaximum, limit);
     if (position >= maximum) return -Errno.EFBIG;
@@ -153,7 +155,7 @@ export abstract class PagedInode extends Inode {
     if (position > this.size) this.#zeroTail();
     const written = this.#copyHeld(source, position, Math.min(length, reserved));
     if (position + written > this.size && written > 0) this.size = position + written;
-    if (written < length && position + length > this.size) this.unreserve();
+    if (written < length) this.unreserve();
     if (written <= 0) return written;
     this.mtime = this.ctime = this.now();
     this.attributesChanged();
@@ -246,6 +248,7 @@ export abstract class PagedInode extends Inode {
       if (reserved instanceof Wait || reserved < 0) return reserved;
       frame = this.pages.get(index);
       if (frame === undefined) return this.page(index, forWrite);
+      this.cache.soil(this, index, frame);
     }
     this.cache.touch(frame);
     this.#frame.frame = frame;
