@@ -88,7 +88,8 @@ export class DentryCache {
   /** A forgotten name that is still held by someone, brought back. */
   recall(parent: CachedDentry, name: ByteString): CachedDentry | undefined {
     const found = parent.recall(name);
-    if (found === undefined || found.unlinked) return undefined;
+    // It may have been renamed or removed since.
+    if (found === undefined || found.unlinked || found.parent !== parent || found.name !== name) return undefined;
     this.#insert(parent, found);
     return found;
   }
@@ -164,13 +165,13 @@ export class DentryCache {
     a.name = b.name;
     b.parent = parentA;
     b.name = nameA;
-    a.parent!.children!.set(a.name, a);
-    b.parent!.children!.set(b.name, b);
+    this.#insert(a.parent!, a);
+    this.#insert(b.parent!, b);
   }
 
   /** Second chance: looks at dentries in turn, forgets those that weren't used since the last look. */
   #shrink(count: number): void {
-    let tries = count * 4;
+    let tries = Math.min(count * 4, this.#all.size >> 1);
     for (const dentry of this.#all) {
       if (count <= 0 || tries-- <= 0) break;
       const inUse = dentry.used || (dentry.children !== undefined && dentry.children.size > 0) || dentry.mounts !== undefined;

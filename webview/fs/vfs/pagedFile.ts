@@ -131,8 +131,13 @@ export abstract class PagedInode extends Inode {
       const index = Math.floor(at / pageSize);
       const within = at - index * pageSize;
       const part = Math.min(pageSize - within, end - at);
-      const frame = this.pages.get(index);
-      if (frame === undefined && !this.livesInMemory) return at === position ? -Errno.ENOMEM : at - position;
+      let frame = this.pages.get(index);
+      if (frame === undefined && !this.livesInMemory) {
+        // Damaged, or reclaimed while the others were loaded.
+        const loaded = this.#load(index, index);
+        if (loaded !== 0) return at === position ? loaded : at - position;
+        frame = this.pages.get(index);
+      }
       const taken = frame === undefined ? sink.zero(part) : sink.put(this.cache.frames.bytes, frame * pageSize + within, part);
       if (frame !== undefined) this.cache.touch(frame);
       at += taken;
