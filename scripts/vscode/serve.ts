@@ -10,7 +10,7 @@ const port = Number(process.argv[3] ?? 8139);
 const { vscode } = await getCodeServer(resolve(root, '.cache/vscode'), console.log);
 try {
   const { url } = await serveStatic({
-    build: readWebBuild(vscode), extension: root, port, sameOrigin: true,
+    build: readWebBuild(vscode), extensions: [root], port, sameOrigin: true,
     settings: { ...calmSettings, 'linuxVm.openAtStartup': true },
   });
   console.log(`\nVS Code with the Linux VM: ${url}\n(Ctrl+C ends it. After another "npm run build", reload the page.)`);

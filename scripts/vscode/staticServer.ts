@@ -1,4 +1,4 @@
-/** Serves VS Code for the Web with one extension in it, on 127.0.0.1: ranges and CORS as a CDN has them. */
+/** Serves VS Code for the Web with extensions in it, on 127.0.0.1: ranges and CORS as a CDN has them. */
 import { createReadStream, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,8 +7,8 @@ import type { WebBuild } from './webBuild.ts';
 
 export interface StaticOptions {
   readonly build: WebBuild;
-  /** The extension's folder; its files are read anew at each request, so a reload of the page takes a new build. */
-  readonly extension: string;
+  /** The extensions' folders; their files are read anew at each request, so a reload of the page takes a new build. */
+  readonly extensions: readonly string[];
   /** 0 for any free one. */
   readonly port: number;
   /** Webviews and extension host on the page's own origin; else on origins of their own, as on vscode.dev. */
@@ -59,9 +59,11 @@ function answer(options: StaticOptions, port: number, request: IncomingMessage, 
     if (text !== undefined) return void response.writeHead(200, { ...headers, 'Content-Type': 'text/javascript' }).end(text);
     return sendFile(join(options.build.folder, name), headers, request, response);
   }
-  if (path?.startsWith('/extension/')) {
+  const own = /^\/extension\/(\d+)\/(.*)$/.exec(path ?? '');
+  const folder = own ? options.extensions[Number(own[1])] : undefined;
+  if (own && folder !== undefined) {
     headers['Cache-Control'] = 'no-cache';
-    return sendFile(join(options.extension, path.slice('/extension/'.length)), headers, request, response);
+    return sendFile(join(folder, own[2]!), headers, request, response);
   }
   response.writeHead(404, headers).end();
 }
@@ -102,7 +104,7 @@ function page(options: StaticOptions, port: number): string {
       webEndpointUrlTemplate: `${own}/static`,
       webviewContentExternalBaseUrlTemplate: `${own}/static/out/vs/workbench/contrib/webview/browser/pre/`,
     },
-    additionalBuiltinExtensions: [{ scheme: 'http', authority: `localhost:${port}`, path: '/extension' }],
+    additionalBuiltinExtensions: options.extensions.map((_, index) => ({ scheme: 'http', authority: `localhost:${port}`, path: `/extension/${index}` })),
     configurationDefaults: options.settings,
   };
   const values: Readonly<Record<string, string>> = {

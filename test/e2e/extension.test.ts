@@ -27,7 +27,7 @@ describe.each(hostNames)('%s host', name => {
   let panel: Panel;
 
   beforeAll(async () => {
-    host = await startHost(name, { extension });
+    host = await startHost(name, { extensions: [extension] });
     vscode = await VsCode.open(host.url);
   });
 
@@ -57,6 +57,15 @@ describe.each(hostNames)('%s host', name => {
     await panel.untilText(/^5 bytes$/m);
     await panel.enter('fetch missing.bin');
     await panel.untilText(/^error missing\.bin: HTTP 404$|^error .*missing/m);
+  });
+
+  it('takes on the colours of a theme at once', async () => {
+    const background = () => panel.frame.evaluate(() => getComputedStyle(document.querySelector('.xterm-scrollable-element')!).backgroundColor);
+    const before = await background();
+    await vscode.command('Preferences: Toggle between Light/Dark Themes');
+    await until('another background', async () => await background() !== before);
+    await vscode.command('Preferences: Toggle between Light/Dark Themes');
+    await until('the background of before', async () => await background() === before);
   });
 
   it('keeps up with a flood and stays at its end', async () => {
@@ -184,7 +193,7 @@ describe.each(hostNames)('%s host with the disk as its folder', name => {
   const row = (text: string) => vscode.page.locator('.explorer-folders-view .monaco-list-row', { hasText: text }).first();
 
   beforeAll(async () => {
-    host = await startHost(name, { extension, settings: { 'explorer.compactFolders': false } });
+    host = await startHost(name, { extensions: [extension], settings: { 'explorer.compactFolders': false } });
     vscode = await VsCode.open(`${host.url}?folder=linuxvm%3A%2F`);
   });
 
@@ -243,7 +252,7 @@ describe.each(hostNames)('%s host with the disk as its folder', name => {
 
 describe('web host', () => {
   it('adds the disk to the workspace after a question', async () => {
-    const host = await startHost('web', { extension });
+    const host = await startHost('web', { extensions: [extension] });
     try {
       const vscode = await VsCode.open(host.url);
       try {
@@ -267,7 +276,7 @@ describe('web host', () => {
   });
 
   it('opens at startup where the setting says so, and once only after a reload', async () => {
-    const host = await startHost('web', { extension, settings: { 'linuxVm.openAtStartup': true } });
+    const host = await startHost('web', { extensions: [extension], settings: { 'linuxVm.openAtStartup': true } });
     try {
       const vscode = await VsCode.open(host.url);
       try {
@@ -296,7 +305,7 @@ describe('web host', () => {
     writeFileSync(join(dist, 'engine.wasm'), Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
     mkdirSync(join(dist, 'images/base'), { recursive: true });
     writeFileSync(join(dist, 'images/base/manifest.json'), '{}');
-    const host = await startHost('web', { extension: slow });
+    const host = await startHost('web', { extensions: [slow] });
     try {
       const vscode = await VsCode.open(host.url);
       try {
@@ -318,7 +327,7 @@ describe('web host', () => {
   it('says which file of the VM is missing', async () => {
     const broken = extensionFolder(() => {});
     await buildInto(join(broken, 'dist'), ['node', 'web', 'page', 'worker'], { worker: { entryPoints: [join(root, 'test/harness/doubleWorker.ts')] } });
-    const host = await startHost('web', { extension: broken });
+    const host = await startHost('web', { extensions: [broken] });
     try {
       const vscode = await VsCode.open(host.url);
       try {

@@ -14,7 +14,7 @@ it('is made, installs and shows a prompt', async () => {
   const extensions = await installVsix(vsix!);
   try {
     expect(readdirSync(extensions).filter(name => name.startsWith('terrarium.linux-vm'))).toHaveLength(1);
-    const host = await startHost('node', { extensions });
+    const host = await startHost('node', { extensions: [], installed: extensions });
     try {
       const vscode = await VsCode.open(host.url);
       try {

@@ -1,10 +1,10 @@
 /** The whole product as a person uses it: Debian in the panel of real VS Code, in both hosts. */
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { root } from '../harness/run.ts';
 import { VsCode, until, type Panel } from '../harness/vscode.ts';
-import { hostNames, startHost, type Host } from '../harness/vscodeHosts.ts';
+import { fileProbe, hostNames, startHost, type Host } from '../harness/vscodeHosts.ts';
 
 const prompt = /user@\w+:[^\n]*\$ *$/;
 
@@ -12,16 +12,19 @@ describe.each(hostNames)('%s host', name => {
   let host: Host;
   let vscode: VsCode;
   let panel: Panel;
+  let probe: string;
 
   beforeAll(async () => {
     if (!existsSync(join(root, 'dist/images/base/manifest.json'))) throw new Error('The extension is not built with its disk: npm run image, npm run build');
-    host = await startHost(name, { extension: root });
+    probe = await fileProbe();
+    host = await startHost(name, { extensions: [root, probe] });
     vscode = await VsCode.open(host.url);
   });
 
   afterAll(async () => {
     await vscode?.close();
     await host?.stop();
+    if (probe) rmSync(probe, { recursive: true, force: true });
   });
 
   it('shows a prompt', async () => {
@@ -90,6 +93,16 @@ describe.each(hostNames)('%s host', name => {
     });
     await panel.enter('rm made.txt');
     await vscode.treeRow('made.txt').waitFor({ state: 'detached' });
+  });
+
+  it("serves the VM's files to any extension", async () => {
+    await panel.enter('clear; mkdir -p probe/sub && cd probe && echo target > target && ln -s target link && ln -s sub dirlink && ln -s none broken');
+    await panel.enter('touch readonly && chmod 444 readonly && touch script.sh && chmod 754 script.sh; cd; echo made');
+    await panel.untilText(/^made$/m);
+    await vscode.command("Probe the VM's files");
+    expect(await until('the result', async () => (await vscode.messages()).find(message => message.startsWith('probe: ')), 120)).toBe('probe: all is well');
+    await panel.enter('clear; stat -c %a:%U probe/script.sh && probe/script.sh');
+    await panel.untilText(/^754:user\nsaved$/m);
   });
 
   it('keeps a second terminal beside the first', async () => {

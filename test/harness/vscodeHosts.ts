@@ -2,6 +2,7 @@
  * Real VS Code with an extension in it, in each of the ways that people get it: `web` (no server, web worker extension host, as
  * vscode.dev) and `node` (code-server, Node extension host). Each call serves a fresh one with its own data.
  */
+import { build } from 'esbuild';
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -26,10 +27,10 @@ export interface Host {
 }
 
 export interface HostOptions {
-  /** The extension's folder; none if `extensions` has it installed. */
-  readonly extension?: string;
+  /** Folders of unpacked extensions. */
+  readonly extensions: readonly string[];
   /** `node` only: a folder of installed extensions, as `installVsix` makes it. */
-  readonly extensions?: string;
+  readonly installed?: string;
   /** `node` only: the folder that is opened; an empty one if none is named. */
   readonly workspace?: string;
   readonly settings?: Readonly<Record<string, unknown>>;
@@ -39,22 +40,19 @@ export async function startHost(name: HostName, options: HostOptions): Promise<H
   return name === 'web' ? startWeb(options) : startNode(options);
 }
 
-async function startWeb({ extension, settings }: HostOptions): Promise<Host> {
-  if (!extension) throw new Error('The web host takes an unpacked extension');
+async function startWeb({ extensions, settings }: HostOptions): Promise<Host> {
   const { vscode } = await getCodeServer(cache, console.log);
-  const served = await serveStatic({ build: readWebBuild(vscode), extension, port: 0, sameOrigin: false, settings: { ...calmSettings, ...settings } });
+  const served = await serveStatic({ build: readWebBuild(vscode), extensions, port: 0, sameOrigin: false, settings: { ...calmSettings, ...settings } });
   return { name: 'web', ...served };
 }
 
 async function startNode(options: HostOptions): Promise<Host> {
   const server = await prepareNodeHost(cache, console.log);
   const data = mkdtempSync(join(tmpdir(), 'terrarium-code-server-'));
-  const extensions = options.extensions ?? join(data, 'extensions');
-  if (options.extension) {
-    // Found as long as there is no extensions.json there.
-    mkdirSync(extensions, { recursive: true });
-    symlinkSync(options.extension, join(extensions, 'terrarium.linux-vm-0.1.0'));
-  }
+  const extensions = options.installed ?? join(data, 'extensions');
+  mkdirSync(extensions, { recursive: true });
+  // Found as long as there is no extensions.json there.
+  options.extensions.forEach((folder, index) => symlinkSync(folder, join(extensions, `unpacked-${index}`)));
   const workspace = options.workspace ?? join(data, 'workspace');
   mkdirSync(workspace, { recursive: true });
   mkdirSync(join(data, 'User'), { recursive: true });
@@ -133,4 +131,15 @@ async function untilAnswers(url: string, alive: () => boolean, log: () => string
     if (!alive() || Date.now() > end) throw new Error(`code-server does not answer; its log:\n${log()}`);
     await new Promise(done => setTimeout(done, 100));
   }
+}
+
+/** A folder with the built extension of test/harness/fileProbe. */
+export async function fileProbe(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'terrarium-probe-'));
+  const source = join(root, 'test/harness/fileProbe');
+  cpSync(join(source, 'package.json'), join(folder, 'package.json'));
+  await build({
+    entryPoints: [join(source, 'extension.ts')], outfile: join(folder, 'extension.js'), bundle: true, format: 'cjs', target: 'es2022', external: ['vscode'], logLevel: 'warning',
+  });
+  return folder;
 }
