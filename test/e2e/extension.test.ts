@@ -142,6 +142,22 @@ describe.each(hostNames)('%s host', name => {
     await vscode.page.setViewportSize({ width: 1280, height: 800 });
   });
 
+  it('goes on while it is hidden, and does not take the size of nothing', async () => {
+    const resizes = async () => {
+      await panel.enter('resizes');
+      return [...(await panel.untilText(/^resized \d+ times$/m)).matchAll(/^resized (\d+) times$/gm)].at(-1)![1];
+    };
+    await new Promise(done => setTimeout(done, 500));
+    const before = await resizes();
+    await vscode.treeRow('hello.txt').click();
+    await until('the panel hidden', async () => (await vscode.editorText()).includes('hello'));
+    await new Promise(done => setTimeout(done, 1000));
+    await vscode.command('Linux VM: Open Linux VM');
+    await panel.enter('echo still here');
+    await panel.untilText(/^still here$/m);
+    expect(await resizes()).toBe(before);
+  });
+
   it('asks before it closes a terminal in which something runs', async () => {
     await panel.enter('run vim');
     await vscode.command('Linux VM: Close Linux VM');
@@ -287,6 +303,26 @@ describe('web host', () => {
         await panel.untilRunning();
         await panel.untilText(/The window was reloaded/);
         expect(await vscode.page.locator('.tabs-container .tab', { hasText: 'Linux VM' }).count()).toBe(1);
+      } finally {
+        await vscode.close();
+      }
+    } finally {
+      await host.stop();
+    }
+  });
+
+  it('is black on high contrast', async () => {
+    const host = await startHost('web', { extensions: [extension], settings: { 'workbench.colorTheme': 'Default High Contrast', 'linuxVm.openAtStartup': true } });
+    try {
+      const vscode = await VsCode.open(host.url);
+      try {
+        const panel = await vscode.panel();
+        await panel.untilRunning();
+        const style = () => panel.frame.evaluate(() => [
+          document.body.className, getComputedStyle(document.querySelector('.xterm-scrollable-element')!).backgroundColor,
+        ].join());
+        await until('the theme', async () => /vscode-high-contrast.*,rgb\(0, 0, 0\)$/.test(await style()));
+        await vscode.screenshot('double-high-contrast');
       } finally {
         await vscode.close();
       }

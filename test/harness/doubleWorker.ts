@@ -1,6 +1,6 @@
 /**
  * A stand-in for the VM's worker, for tests of the extension and the page alone: files in a Map, terminals with a shell of a few words
- * (`echo`, `size`, `flood N`, `run NAME`, `exit N`, `fetch FILE`, `off`, `crash`). Never shipped.
+ * (`echo`, `size`, `resizes`, `flood N`, `run NAME`, `exit N`, `fetch FILE`, `off`, `crash`). Never shipped.
  */
 import type { FileChange, FileFailure, FileRequest, FileStatus, PageToWorker, WorkerToPage } from '../../webview/protocol.ts';
 import { terminalWindow } from '../../webview/protocol.ts';
@@ -14,6 +14,7 @@ const watches = new Map<number, { path: string; recursive: boolean }>();
 const sizes = new Map<number, { columns: number; rows: number; line: string; unacknowledged: number; flood: number }>();
 const programs = new Map<number, string>();
 const fetches = new Map<number, (text: string) => void>();
+let resizes = 0;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -36,6 +37,7 @@ self.onmessage = ({ data }) => {
       sizes.set(data.terminal, { columns: data.columns, rows: data.rows, line: '', unacknowledged: 0, flood: 0 });
       return write(data.terminal, '\x1b]0;double\x07$ ');
     case 'terminal.resize':
+      resizes++;
       Object.assign(sizes.get(data.terminal)!, { columns: data.columns, rows: data.rows });
       return;
     case 'terminal.acknowledge':
@@ -85,6 +87,7 @@ function type(terminal: number, character: string): void {
   write(terminal, '\r\n');
   if (word === 'echo') write(terminal, `${text.replaceAll('\\e', '\x1b')}\r\n`);
   else if (word === 'size') write(terminal, `${state.columns}x${state.rows}\r\n`);
+  else if (word === 'resizes') write(terminal, `resized ${resizes} times\r\n`);
   else if (word === 'off') return self.postMessage({ type: 'status', status: { state: 'off' } });
   else if (word === 'crash') throw new Error('crashed on purpose');
   else if (word === 'touch') {
