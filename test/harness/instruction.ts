@@ -6,7 +6,7 @@ import { Engine } from '../../webview/engine/engine.ts';
 import type { EngineThread } from '../../webview/engine/thread.ts';
 import { generateInterpreter, type InterpreterSource } from '../../webview/engine/interpreter/generator.ts';
 import type { PageTables } from '../../webview/engine/mmu/addressSpace.ts';
-import { CODE, DATA, READONLY, RESULT_SIZE, START, State, WINDOW, WINDOW_SIZE, type Cases, type NativeResult } from './cases.ts';
+import { CODE, DATA, DATA_SIZE, READONLY, RESULT_SIZE, START, State, WINDOW, WINDOW_SIZE, type Cases, type NativeResult } from './cases.ts';
 
 const read = 1, write = 2, exec = 4;
 
@@ -51,7 +51,7 @@ export class InstructionRunner {
     bytes.set(cases.code(index), start);
     engine.frames.written(this.#pages.code / 4096);
     const window = this.#pages.data + (WINDOW - DATA);
-    bytes.fill(0, window - 256, window + 768);
+    bytes.fill(0, this.#pages.data, this.#pages.data + DATA_SIZE);
     bytes.set(state.window, window);
     for (let r = 0; r < 16; r++) thread.setHalves(r, state.view.getUint32(r * 8, true), state.view.getUint32(r * 8 + 4, true));
     thread.rip = START;

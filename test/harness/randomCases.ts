@@ -179,7 +179,8 @@ function legacyPrefixes(random: Random, row: Row, columns: readonly number[], by
     if (prefix !== 0) bytes.push(prefix);
     return;
   }
-  if (random.chance(3) && columns.includes(0x66)) bytes.push(0x66);
+  // Near branches with 66 differ between makers; ours ignore it.
+  if (random.chance(3) && columns.includes(0x66) && (row.flags & FLAG.F64) === 0) bytes.push(0x66);
   if ((row.flags & (FLAG.REP | FLAG.REPZ)) !== 0 && random.chance(2)) bytes.push(random.pick([0xf3, 0xf2]));
 }
 
@@ -249,7 +250,8 @@ function immediates(random: Random, row: Row, bytes: number[], rexW: number, sta
       else push(1);
     } else if (operand.addressing === ADDRESSING.L) push(1);
     else if (operand.addressing === ADDRESSING.J) {
-      if (operand.type === TYPE.b) bytes.push(random.below(256));
+      // Never back into the instruction, which might not end then.
+      if (operand.type === TYPE.b) bytes.push(random.chance(2) ? random.below(128) : 128 + random.below(96));
       else bytes.push(random.below(256), random.below(3), 0, 0);
     } else if (operand.addressing === ADDRESSING.O) {
       const target = chooseTarget(random);

@@ -119,7 +119,7 @@ function addForms(row: Row, forms: Form[], table: Uint16Array): void {
   const made = new Map<string, number>();
   const repeats = (row.flags & (FLAG.REP | FLAG.REPZ)) !== 0;
   const counts = repeats || ['LOOP', 'LOOPE', 'LOOPNE', 'JrCXZ', 'XLAT', 'MASKMOVQ', 'MASKMOVDQU'].includes(row.operation);
-  for (const shape of shapes(row)) for (const size of sizes) for (const rep of reps) for (const addressSize of [8, 4] as const) {
+  for (const shape of shapes(row)) for (const size of sizesOf(row)) for (const rep of reps) for (const addressSize of [8, 4] as const) {
     const form = { row, size: normalSize(row, size), shape, rep: repeats ? rep : 0, addressSize: counts ? addressSize : 8 } as const;
     const key = [form.size, shape, form.rep, form.addressSize].join();
     let id = made.get(key);
@@ -136,9 +136,16 @@ function shapes(row: Row): readonly Shape[] {
   const memory = [Shape.base, Shape.indexed];
   if (row.operands.some(o => o.addressing === ADDRESSING.O)) return [Shape.base];
   if ((row.flags & FLAG.MODRM) === 0 || row.modrm >= 0 || (row.flags & FLAG.MODREG) !== 0) return [Shape.register];
-  // What only prefetches or hints needs no address.
   if (row.form === 'memory') return memory;
   return row.form === 'register' ? [Shape.register] : [Shape.register, ...memory];
+}
+
+/** What the decoder may say of the operand size in 64-bit mode. */
+function sizesOf(row: Row): readonly Width[] {
+  if ((row.flags & FLAG.BYTE) !== 0) return [1];
+  if ((row.flags & FLAG.F64) !== 0) return [8];
+  if ((row.flags & FLAG.D64) !== 0) return [2, 8];
+  return [2, 4, 8];
 }
 
 /** Sizes that mean the same to a row are one form. */

@@ -3,7 +3,7 @@
  * whole run function; nothing in it belongs to one instruction.
  */
 import { callValue, load16U, load32, load64, load64From32S, load8U, loadV128, type Code, type Label, type Variable } from '../wasm/code.ts';
-import { I32, I64, V128, type Value } from '../wasm/values.ts';
+import { I32, I64, V128, select, type Value } from '../wasm/values.ts';
 import type { Control, ExitName, Memory, Stack } from '../semantics/contract.ts';
 import { Int, type Width } from '../semantics/int.ts';
 import { ExitCode, Run, STATE, Slot, Tlb } from '../state.ts';
@@ -174,6 +174,10 @@ export class InterpreterControl implements Control {
     code.br(this.#frame.exits.jump);
   }
 
+  checkTarget(target: I64): void {
+    this.exitIf(target.shl(16).shrS(16).ne(target), 'generalProtection');
+  }
+
   jump(target: I64): void {
     this.#frame.code.set(this.#frame.locals.target, target);
     this.#frame.settle();
@@ -228,8 +232,14 @@ class InterpreterMemory implements Memory {
   probe(address: I64, size: number, write: boolean): void {
     const frame = this.#frame;
     const first = frame.code.let(address);
+    if (size <= 16) {
+      frame.translate(first, size, write);
+      return;
+    }
     frame.translate(first, 1, write);
-    if (size > 1) frame.translate(frame.code.let(first.add(size - 1)), 1, write);
+    // The start of the page that the last byte lies in, if that is another one.
+    const page = frame.code.let(first.add(size - 1).and(-4096));
+    frame.translate(frame.code.let(select(page.gtU(first), page, first)), 1, write);
   }
   address(address: I64, size: number): I32 {
     return this.#frame.translate(this.#frame.code.let(address), size, false);

@@ -56,7 +56,12 @@ export function addressForm(row: Row, instruction: Instruction): number {
   if (instruction.memory === 0 || row.operands.some(isOffset)) return 0;
   if (instruction.addressSize !== 8) return SpecialForm.address32;
   if (instruction.displacementHigh !== instruction.displacement >> 31) return SpecialForm.address64;
-  return instruction.segment !== SEGMENT.NONE ? SpecialForm.address : 0;
+  return segmentOf(row, instruction) !== SEGMENT.NONE ? SpecialForm.address : 0;
+}
+
+/** LEA takes no notice of segments. */
+function segmentOf(row: Row, instruction: Instruction): number {
+  return row.operation === 'LEA' ? SEGMENT.NONE : instruction.segment;
 }
 
 function isOffset(operand: Row['operands'][number]): boolean {
@@ -112,7 +117,7 @@ function writeAddress(view: DataView, at: number, row: Row, instruction: Instruc
 export function writeAddressRecord(view: DataView, at: number, form: number, row: Row, instruction: Instruction, offset: number): void {
   view.setUint16(at + Record.form, form, true);
   view.setUint16(at + Record.place, offset | instruction.length << 12, true);
-  view.setUint8(at + Record.reg, segmentSlot(instruction.segment));
+  view.setUint8(at + Record.reg, segmentSlot(segmentOf(row, instruction)));
   view.setUint8(at + Record.base, slotOf(instruction.base));
   view.setUint8(at + Record.index, slotOf(instruction.index));
   view.setUint8(at + Record.scale, instruction.scale);

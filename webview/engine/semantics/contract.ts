@@ -105,8 +105,10 @@ export interface Control {
   next(): I64;
   /** To the branch's target (operand of type J) if `condition` holds, else on; without one always. */
   branch(condition?: I32): void;
-  /** To a computed address. #GP if it isn't canonical. */
+  /** To a computed address, which `checkTarget` has approved. */
   jump(target: I64): void;
+  /** #GP if an address to jump to isn't canonical: before anything is changed. */
+  checkTarget(target: I64): void;
   /** Leaves with that exit; the instruction did not happen. */
   exit(name: ExitName): void;
   exitIf(condition: I32, name: ExitName): void;

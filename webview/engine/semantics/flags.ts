@@ -87,9 +87,9 @@ export class Flags {
     this.#store(r.signed64, fresh.xor(changed).xor(changed.shrU(1)));
   }
 
-  /** Result flags (ZF, SF, PF) from `r`, with CF and OF given as 0 or 1; AF is 0. Shifts, multiplications. */
-  result(r: Int, cf: I32 | number, of: I32 | number): void {
-    this.#store(r.signed64, auxOf(this.#code, cf, of, 0));
+  /** Result flags (ZF, SF, PF) from `r`, with CF, OF and AF given as 0 or 1. Shifts, bit counts. */
+  result(r: Int, cf: I32 | number, of: I32 | number, af: I32 | number = 0): void {
+    this.#store(r.signed64, auxOf(this.#code, cf, of, af));
   }
 
   /** Sets all six. */

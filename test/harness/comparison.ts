@@ -1,0 +1,71 @@
+/** Says where the engine and the machine's CPU differ in the outcome of an instruction case. */
+import { undefinedFlags } from '../engine/undefinedFlags.ts';
+import type { Row } from '../../webview/engine/x86/rows.ts';
+import type { Cases, NativeResult } from './cases.ts';
+
+/** CF PF AF ZF SF DF OF AC. */
+const comparedFlags = 0x40cd5;
+/** In the FXSAVE image: not the pointers to the last instruction and operand, not MXCSR_MASK, not what is reserved. */
+const comparedFx = (at: number): boolean => at < 416 && !(at >= 6 && at < 24) && !(at >= 28 && at < 32) && !(at >= 32 && at < 160 && (at & 15) >= 10);
+
+const hex = (value: bigint | number): string => value.toString(16);
+
+/** All cases of one row. */
+export class InstructionComparison {
+  readonly differences: string[] = [];
+  readonly #row: Row;
+
+  constructor(row: Row) {
+    this.#row = row;
+  }
+
+  /** Compares one outcome; a difference becomes a line with the instruction's bytes. */
+  add(cases: Cases, index: number, ours: NativeResult, native: NativeResult): void {
+    const found = [...signals(ours, native), ...this.#registers(cases, index, ours, native), ...memory(ours, native)];
+    if (found.length === 0) return;
+    const bytes = Buffer.from(cases.code(index)).toString('hex').replace(/(cc)+$/, '');
+    this.differences.push(`${this.#row.source.join(' ')}: ${bytes}: ${found.join('; ')}`);
+  }
+
+  #registers(cases: Cases, index: number, ours: NativeResult, native: NativeResult): string[] {
+    const found: string[] = [];
+    for (let r = 0; r < 16; r++) {
+      const [a, b] = [ours.state.gpr(r), native.state.gpr(r)];
+      if (a !== b) found.push(`r${r} is ${hex(a)}, not ${hex(b)}, was ${hex(cases.state(index).gpr(r))}`);
+    }
+    const mask = comparedFlags & ~(undefinedFlags[this.#row.operation] ?? 0);
+    const flags = (ours.state.rflags ^ native.state.rflags) & mask;
+    if (flags !== 0) found.push(`flags differ in ${hex(flags)}: ${hex(ours.state.rflags)}, not ${hex(native.state.rflags)}, were ${hex(cases.state(index).rflags)}`);
+    const at = ours.state.fx.findIndex((byte, i) => byte !== native.state.fx[i] && comparedFx(i));
+    if (at >= 0) {
+      const start = at < 32 ? at & ~1 : at & ~15, end = at < 32 ? start + 2 : start + 16;
+      const shown = (from: Uint8Array): string => Buffer.from(from.subarray(start, end)).toString('hex');
+      found.push(`FXSAVE byte ${start}: ${shown(ours.state.fx)}, not ${shown(native.state.fx)}, were ${shown(cases.state(index).fx)}`);
+    }
+    return found;
+  }
+}
+
+/** #SS is #GP to us: both are a segmentation fault, but Linux calls the first SIGBUS. */
+function kind({ signal, trap }: NativeResult): string {
+  return trap === 12 ? '11/13' : `${signal}/${trap}`;
+}
+
+function signals(ours: NativeResult, native: NativeResult): string[] {
+  if (kind(ours) !== kind(native)) return [`signal/trap ${kind(ours)}@${hex(ours.address)}, not ${kind(native)}@${hex(native.address)}`];
+  // Addresses beyond 2^53 are rounded.
+  const found: string[] = [];
+  if (ours.state.rip !== native.state.rip && native.state.rip < 2 ** 53) found.push(`rip ${hex(ours.state.rip)}, not ${hex(native.state.rip)}`);
+  if (native.trap !== 14) return found;
+  // Error code: 2 write, 16 fetch.
+  if ((ours.error & 18) !== (native.error & 18)) found.push(`error ${ours.error}, not ${native.error}`);
+  if (native.address < 2n ** 53n && ours.address !== native.address) found.push(`fault at ${hex(ours.address)}, not ${hex(native.address)}`);
+  return found;
+}
+
+function memory(ours: NativeResult, native: NativeResult): string[] {
+  const at = ours.state.window.findIndex((byte, i) => byte !== native.state.window[i]);
+  if (at < 0) return [];
+  const shown = (from: Uint8Array): string => Buffer.from(from.subarray(at, at + 16)).toString('hex');
+  return [`memory at window + ${at}: ${shown(ours.state.window)}, not ${shown(native.state.window)}`];
+}

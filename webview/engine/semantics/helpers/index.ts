@@ -1,0 +1,12 @@
+/** helpers/: wasm functions that descriptions call for what is too large to be written inline. A new file of them is one line here. */
+import type { HelperDefinitions } from '../contract.ts';
+import { merge } from '../merge.ts';
+import { bitHelpers } from './bits.ts';
+import { cpuidHelper } from './cpuid.ts';
+import { stringHelpers } from './strings.ts';
+import { wide } from './wide.ts';
+
+/** By name. */
+export const helpers: HelperDefinitions = merge({
+  bitHelpers, cpuidHelper, stringHelpers, wide,
+});

@@ -1,0 +1,19 @@
+/** All descriptions, one file per family. A new family is one line here. */
+import { arithmetic } from './arithmetic.ts';
+import { atomics } from './atomics.ts';
+import { bits } from './bits.ts';
+import { branches } from './branches.ts';
+import type { Descriptions } from './contract.ts';
+import { logic } from './logic.ts';
+import { merge } from './merge.ts';
+import { moves } from './moves.ts';
+import { multiplications } from './multiply.ts';
+import { shifts } from './shifts.ts';
+import { stack } from './stack.ts';
+import { strings } from './strings.ts';
+import { system } from './system.ts';
+
+/** By operation (`Row.operation`). Throws when it is loaded if two families describe one operation. */
+export const descriptions: Descriptions = merge({
+  arithmetic, atomics, bits, branches, logic, moves, multiplications, shifts, stack, strings, system,
+});
