@@ -12,10 +12,8 @@ import { readOrder } from './order.ts';
 import { installedPackages } from './packages.ts';
 import { BuildError, fingerprint, makeRootfs } from './rootfs.ts';
 import type { Recipe } from './recipe.ts';
-import { base } from './recipes/base.ts';
+import { recipes } from './recipes/index.ts';
 import { fromDirectory } from './tree.ts';
-
-const recipes: Readonly<Record<string, Recipe>> = { base };
 
 const log = (line: string): void => console.log(line);
 const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(0)} s`;
@@ -57,7 +55,7 @@ async function writeImage(project: string, recipe: Recipe, rootfs: string, direc
   const image = layOutExt2(fromDirectory(rootfs, date), {
     size: disk.size, inodes: disk.inodes, label: disk.label, date, uuid,
     hashSeed: createHash('sha256').update(uuid).digest().subarray(0, 16),
-    order: existsSync(orderPath) ? readOrder(readFileSync(orderPath, 'utf8')) : [],
+    order: readOrder(existsSync(orderPath) ? readFileSync(orderPath, 'utf8') : ''),
   });
   const work = `${directory}.new`;
   rmSync(work, { recursive: true, force: true });

@@ -7,7 +7,7 @@
  * other files by path. Inodes are numbered in the same order.
  */
 import { Ext2Placer, blockBytes, geometry, type Geometry, type Placement, type Segment } from './ext2layout.ts';
-import { layoutOrder } from './order.ts';
+import { layoutOrder, type UseOrder } from './order.ts';
 import type { DirectoryNode, TreeNode } from './tree.ts';
 
 export interface Ext2Options {
@@ -22,8 +22,7 @@ export interface Ext2Options {
   readonly label: string;
   /** Seconds since 1970: when the file system says it was made. */
   readonly date: number;
-  /** Absolute paths in order of use at boot; unknown ones are left out. */
-  readonly order?: readonly string[];
+  readonly order?: UseOrder;
 }
 
 /** A file system that is laid out but not yet written. */
@@ -53,7 +52,7 @@ interface Placed extends Placement { readonly node: TreeNode; readonly inode: nu
 export function layOutExt2(root: DirectoryNode, options: Ext2Options): Ext2Image {
   const disk = geometry(options.size, options.inodes, inodeBytes);
   const tree = withLostAndFound(root, options.date);
-  const { nodes, bootCount } = layoutOrder(tree, options.order ?? []);
+  const { nodes, bootCount } = layoutOrder(tree, options.order ?? { boot: [], later: [] });
   if (lostAndFoundInode + nodes.length > disk.inodesPerGroup * disk.groups) throw new Error(`${nodes.length} files do not fit into ${options.inodes} inodes`);
 
   const numbers = numberInodes(nodes, tree);

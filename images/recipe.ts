@@ -20,6 +20,10 @@ export interface Recipe {
   readonly files: readonly RecipeFile[];
   /** Absolute paths that are removed with all below them. A last part of `*` means every entry of the directory. */
   readonly remove: readonly string[];
+  /** Paths that become another name of a file with the same bytes, by path: Debian ships some large programs twice. */
+  readonly links: Readonly<Record<string, string>>;
+  /** Commands whose files come first on the disk: to the prompt, and what people run first (in bash, without single quotes). See `trace.ts`. */
+  readonly use: { readonly boot: readonly string[]; readonly later: readonly string[] };
   readonly disk: {
     /** Bytes, inodes, and uncompressed bytes of a chunk. */
     readonly size: number;

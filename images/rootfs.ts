@@ -1,7 +1,7 @@
 /** Makes a root file system by a recipe: Debian's packages by mmdebstrap, then what the recipe adds and removes, with all times fixed. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, lstatSync, lutimesSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, linkSync, lstatSync, lutimesSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Recipe } from './recipe.ts';
 
@@ -22,6 +22,7 @@ export function makeRootfs(recipe: Recipe, directory: string, log: (line: string
   const date = newestPackage(join(work, 'usr/share/doc'));
   addUser(recipe, work);
   removeFiles(recipe, work);
+  linkFiles(recipe, work);
   for (const file of recipe.files) writeRecipeFile(work, file.path, file.text, file.mode ?? 0o644);
   writeRecipeFile(work, '/etc/apt/sources.list', recipe.sources.map(line => `${line}\n`).join(''), 0o644);
   fixShadow(join(work, 'etc/shadow'), date);
@@ -93,6 +94,15 @@ function removeFiles(recipe: Recipe, directory: string): void {
   mkdirSync(join(directory, 'var/cache/apt/archives/partial'), { recursive: true });
   for (const folder of ['var/lib/apt/lists/partial', 'var/cache/apt/archives/partial']) chmodSync(join(directory, folder), 0o700);
   mkdirSync(join(directory, 'var/log/apt'), { recursive: true });
+}
+
+function linkFiles(recipe: Recipe, directory: string): void {
+  for (const [path, other] of Object.entries(recipe.links)) {
+    const [from, to] = [join(directory, path), join(directory, other)];
+    if (!readFileSync(from).equals(readFileSync(to))) throw new BuildError(`${path} and ${other} differ: the recipe must not link them`);
+    rmSync(from);
+    linkSync(to, from);
+  }
 }
 
 /** Leaves the copyright files of /usr/share/doc and the links between its folders. */

@@ -45,6 +45,10 @@ export const base: Recipe = {
     // Documentation and translations, which the size does not allow; each package's copyright file stays.
     '/usr/share/man/*', '/usr/share/info/*', '/usr/share/locale/*', '/usr/share/lintian', '/usr/share/bug', '/usr/share/icons',
     '/usr/share/pixmaps', '/usr/share/applications', '/usr/share/gitweb', '/usr/share/doc-base',
+    // git for servers and mail, and headers for a compiler that isn't there: as large as they are rare. Reinstalling git brings its parts back.
+    '/usr/bin/git-shell', '/usr/bin/scalar', '/usr/lib/git-core/git-shell', '/usr/lib/git-core/scalar', '/usr/lib/git-core/git-daemon',
+    '/usr/lib/git-core/git-http-backend', '/usr/lib/git-core/git-imap-send', '/usr/lib/git-core/git-http-push',
+    '/usr/lib/x86_64-linux-gnu/perl/5.36.0/CORE',
     // What belongs to the build and not to the disk.
     '/etc/apt/apt.conf.d/99mmdebstrap', '/etc/.pwd.lock', '/etc/passwd-', '/etc/group-', '/etc/shadow-', '/etc/gshadow-', '/etc/subuid-',
     '/etc/subgid-', '/var/cache/apt/*', '/var/cache/ldconfig/*', '/var/cache/man', '/var/lib/apt/lists/*', '/var/lib/dpkg/lock',
@@ -52,5 +56,17 @@ export const base: Recipe = {
     '/var/lib/dpkg/diversions-old', '/var/lib/dpkg/statoverride-old', '/var/lib/systemd/random-seed', '/var/log/*', '/tmp/*', '/run/*',
     '/var/cache/debconf/config.dat-old', '/var/cache/debconf/templates.dat-old', '/var/backups/*', '/root/.cache',
   ],
+  links: { '/usr/lib/git-core/git': '/usr/bin/git' },
+  use: {
+    boot: ['/bin/bash -l'],
+    later: [
+      'ls -la --color=auto / /etc', 'cat /etc/os-release', 'id; uname -a; hostname; date; whoami; pwd; groups', 'ps aux; df -h; free; mount; uptime',
+      'cd; mkdir d; touch d/f; cp d/f d/g; mv d/g d/h; rm -r d; chmod 700 .; ln -s a b; du -sh .; stat .', 'grep -r root /etc/passwd; find /etc -name passwd; wc /etc/passwd; head /etc/passwd; tail /etc/passwd; sort /etc/passwd',
+      'sed -n 1p /etc/passwd; awk -F: {print} /etc/passwd; cut -d: -f1 /etc/passwd; tr a b < /etc/passwd; seq 3; env; which ls; sleep 0; true; /bin/true; test -e /', 'echo 1 | less -F', 'top -b -n 1',
+      'python3 -c "import sys, os, re, json, subprocess, threading, collections; print(1)"', 'perl -e "print 1"', 'sudo -n true', 'vim.tiny -es -c q', 'nano --version',
+      'cd; git init -q r; cd r; git config user.name u; git config user.email u@localhost; touch f; git add f; git commit -qm c; git log --oneline; git status; git diff',
+      'make --version; sqlite3 :memory: "select 1"; curl --version; ssh -V; file /bin/bash; tar --version; gzip --version; xz --version; dpkg -l; apt list --installed',
+    ],
+  },
   disk: { size: 2 * 2 ** 30, inodes: 131_072, chunkSize: 256 * 1024, label: 'linux-vm', uuid: '7e88a81b0a5e4d4c9d6c62617365d15c' },
 };
