@@ -103,6 +103,23 @@ describe.each(hostNames)('%s host', name => {
     await panel.untilText(/^from the clipboard$/m);
   });
 
+  it('opens a link with Ctrl and a click, after VS Code has asked', async () => {
+    await panel.enter('echo https://vm.invalid/page');
+    await panel.untilText(/^https:\/\/vm\.invalid\/page$/m);
+    const row = panel.frame.locator('.screen:not([hidden]) .xterm-rows > div', { hasText: /^http/ }).last();
+    await until('the question', async () => {
+      const { x, y, height } = (await row.boundingBox())!;
+      await vscode.page.mouse.move(x + 30, y + height / 2);
+      await vscode.page.mouse.move(x + 40, y + height / 2);
+      await vscode.page.keyboard.down('Control');
+      await vscode.page.mouse.click(x + 40, y + height / 2);
+      await vscode.page.keyboard.up('Control');
+      await vscode.page.locator('.monaco-dialog-box', { hasText: 'vm.invalid/page' }).waitFor({ timeout: 1000 });
+      return true;
+    });
+    await vscode.press('Cancel');
+  });
+
   it('finds in the terminal', async () => {
     await panel.key('Control+Shift+F');
     await panel.frame.locator('.find input').fill('clipboard');
