@@ -19,7 +19,7 @@ export function anonymousPath(mode = S_IFIFO | 0o600): Path {
 /** A path to `inode`. */
 export function pathOf(inode: Inode): Path {
   const dentry = { name: 'anonymous', parent: undefined, inode, unlinked: false };
-  const mount: Mount = { id: 0, fileSystem: inode.fileSystem, root: dentry, at: undefined, source: 'none', flags: 0 };
+  const mount: Mount = { id: 0, fileSystem: inode.fileSystem, root: dentry, at: undefined, source: 'none', flags: 0, openCount: 0 };
   return { mount, dentry };
 }
 

@@ -5,16 +5,17 @@ import type { Io } from '../../lib/wait.ts';
 import type { Inode } from '../../fs/vfs/inode.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
 
-/** Who drops the record locks that a table holds on a file, at any close of it (fcntl(2)). */
-export interface RecordLocks {
+/** Who drops the record locks that a table holds on a file, at any close of it (fcntl(2)), and reports the last close (inotify(7)). */
+export interface CloseServices {
   releaseOwner(inode: Inode, owner: object): void;
+  closed(file: OpenFile): void;
 }
 
 /** fs.nr_open: no descriptor is above it, whatever RLIMIT_NOFILE says. */
 export const maximumDescriptors = 1 << 20;
 
 export class FileTable {
-  readonly #locks: RecordLocks;
+  readonly #services: CloseServices;
   readonly #files: (OpenFile | undefined)[] = [];
   /** One byte per descriptor: 1 is FD_CLOEXEC. */
   #closeOnExec: Uint8Array = new Uint8Array(64);
@@ -23,8 +24,8 @@ export class FileTable {
   #count = 0;
   #users = 1;
 
-  constructor(locks: RecordLocks) {
-    this.#locks = locks;
+  constructor(services: CloseServices) {
+    this.#services = services;
   }
 
   /** Descriptors in use. */
@@ -85,7 +86,7 @@ export class FileTable {
   /** Takes a descriptor out without closing the file: the caller now owns the reference. */
   detach(fd: number): OpenFile | undefined {
     const file = this.#take(fd);
-    if (file) this.#locks.releaseOwner(file.inode, this);
+    if (file) this.#services.releaseOwner(file.inode, this);
     return file;
   }
 
@@ -113,7 +114,7 @@ export class FileTable {
 
   /** fork(2): a table of its own with the same open files. */
   copy(): FileTable {
-    const copy = new FileTable(this.#locks);
+    const copy = new FileTable(this.#services);
     for (let fd = 0; fd < this.#files.length; fd++) {
       const file = this.#files[fd];
       if (file) copy.#put(fd, file.retain(), this.#closeOnExec[fd] === 1);
@@ -154,7 +155,8 @@ export class FileTable {
   }
 
   #closed(file: OpenFile): Io<void> | undefined {
-    this.#locks.releaseOwner(file.inode, this);
+    this.#services.releaseOwner(file.inode, this);
+    if (!file.isShared) this.#services.closed(file);
     return file.release();
   }
 

@@ -4,7 +4,6 @@ import { F_UNLCK, F_WRLCK, LOCK_EX, LOCK_SH, LOCK_UN } from '../abi/fcntl.ts';
 import { Wait, WaitQueue, Wake, type Io } from '../../lib/wait.ts';
 import type { Inode } from '../../fs/vfs/inode.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
-import type { RecordLocks } from '../files/fileTable.ts';
 
 /** A range of bytes, `end` exclusive (Infinity: to the end of file), locked by `owner`: a FileTable (POSIX) or an OpenFile (OFD). */
 export interface RecordLock {
@@ -25,7 +24,7 @@ interface InodeLocks {
 }
 
 /** All locks of the machine. */
-export class FileLocks implements RecordLocks {
+export class FileLocks {
   readonly #inodes = new WeakMap<Inode, InodeLocks>();
   /** Owners that sleep for a record lock, for deadlock detection: what they ask for, and where. */
   readonly #sleepers = new Map<object, { inode: Inode; request: RecordLock }>();

@@ -34,7 +34,7 @@ class Bench implements JobControl {
   readonly master: PtyMasterFile;
   readonly slave: TerminalFile;
   readonly terminal: Terminal;
-  memory = new Uint8Array(64);
+  memory: Uint8Array = new Uint8Array(64);
   readonly ioctlCaller: IoctlCaller = {
     ioctlMemory: {
       readU32: () => new DataView(this.memory.buffer).getUint32(0, true),

@@ -1,0 +1,105 @@
+/** All that the kernel's own files share in one machine: names, locks, devices, terminals. Given to every task's system calls. */
+import { Errno } from '../abi/errno.ts';
+import { O_ACCMODE, O_PATH, O_RDONLY } from '../abi/fcntl.ts';
+import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE } from '../abi/inotify.ts';
+import type { Io } from '../../lib/wait.ts';
+import type { Devpts } from '../../fs/devpts.ts';
+import type { Caller } from '../../fs/vfs/caller.ts';
+import type { Inode, Timespec } from '../../fs/vfs/inode.ts';
+import { Walk, type Namespace, type Openers } from '../../fs/vfs/namespace.ts';
+import type { OpenFile } from '../../fs/vfs/openFile.ts';
+import type { Path } from '../../fs/vfs/path.ts';
+import { FileLocks } from '../ipc/locks.ts';
+import { Fifos } from '../ipc/pipe.ts';
+import type { TimerClock } from '../ipc/timerfd.ts';
+import type { UnixSockets } from '../socket/unix.ts';
+import { UnixAddresses } from '../socket/unixAddresses.ts';
+import { registerTerminalDevices } from '../tty/devices.ts';
+import type { JobControl } from '../tty/jobControl.ts';
+import { Ptys } from '../tty/pty.ts';
+import type { Terminal } from '../tty/terminal.ts';
+import { AnonymousFiles } from './anonymous.ts';
+import { CharacterDevices, registerMemoryDevices } from './devices.ts';
+import { FileTable, type CloseServices } from './fileTable.ts';
+
+/** What a machine gives its files. */
+export interface MachineFileOptions {
+  readonly namespace: Namespace;
+  /** Mounted on /dev/pts, or to be. */
+  readonly devpts: Devpts;
+  readonly jobControl: JobControl;
+  readonly timers: TimerClock;
+  /** Wall-clock time. */
+  now(): Timespec;
+  /** Fills with random bytes of the host. */
+  random(bytes: Uint8Array): void;
+  log(line: string): void;
+}
+
+export class MachineFiles implements Openers, CloseServices {
+  readonly namespace: Namespace;
+  readonly timers: TimerClock;
+  readonly anonymous: AnonymousFiles;
+  readonly locks = new FileLocks();
+  readonly fifos = new Fifos();
+  readonly devices = new CharacterDevices();
+  readonly ptys: Ptys;
+  readonly unix: UnixSockets;
+  /** What /dev/console is: the machine's first terminal. */
+  console: Terminal | undefined;
+
+  constructor(options: MachineFileOptions) {
+    const { namespace, devpts, jobControl } = options;
+    this.namespace = namespace;
+    this.timers = options.timers;
+    this.anonymous = new AnonymousFiles(namespace, () => options.now());
+    this.ptys = new Ptys(jobControl, {
+      add: (index, owner) => devpts.add(index, owner),
+      remove: index => devpts.remove(index),
+      pathOf: index => this.#slavePath(devpts, index),
+    });
+    this.unix = { addresses: new UnixAddresses(namespace), newPath: owner => this.anonymous.socket(owner) };
+    registerMemoryDevices(this.devices, options);
+    registerTerminalDevices(this.devices, this.ptys, jobControl, () => this.console);
+  }
+
+  /** An empty descriptor table. */
+  createTable(): FileTable {
+    return new FileTable(this);
+  }
+
+  releaseOwner(inode: Inode, owner: object): void {
+    this.locks.releaseOwner(inode, owner);
+  }
+
+  closed(file: OpenFile): void {
+    if (file.flags & O_PATH) return;
+    this.namespace.notify(file.inode, (file.flags & O_ACCMODE) === O_RDONLY ? IN_CLOSE_NOWRITE : IN_CLOSE_WRITE, file.path);
+  }
+
+  characterDevice(path: Path, inode: Inode, flags: number, caller: Caller): Io<OpenFile | number> {
+    return this.devices.open(path, inode, flags, caller);
+  }
+
+  *blockDevice(): Io<OpenFile | number> {
+    return -Errno.ENXIO;
+  }
+
+  fifo(path: Path, inode: Inode, flags: number): Io<OpenFile | number> {
+    return this.fifos.open(path, inode, flags);
+  }
+
+  /** The place of /dev/pts/N, if devpts is mounted: its names need no disk. */
+  #slavePath(devpts: Devpts, index: number): Path | undefined {
+    const mount = this.namespace.mounts.find(candidate => candidate.fileSystem === devpts);
+    if (!mount) return undefined;
+    const root: Path = { mount, dentry: mount.root };
+    const step = this.namespace.resolve(hostCaller(root), root, String(index), Walk.follow).next();
+    return step.done && typeof step.value !== 'number' ? step.value : undefined;
+  }
+}
+
+function hostCaller(root: Path): Caller {
+  const credentials = { uid: 0, gid: 0, groups: [], overridesAccess: true, overridesOwnership: true };
+  return { credentials, umask: 0, root, cwd: root, fileSizeLimit: Infinity };
+}
