@@ -68,6 +68,9 @@ export const Run = {
   tlbMisses: 2072,
   /** i32: why the run ends (ExitCode), noted by who finds the fault before it leaves. */
   exit: 2076,
+  /** i32, i64: what a form outside of the run function leaves of the budget, and where it jumps to. */
+  account: 2080,
+  target: 2088,
   /** 64 bytes: an access that crosses a page is put together here. */
   bounce: 2112,
   /** Scratch of helpers: 256 bytes. */

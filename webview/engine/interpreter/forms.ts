@@ -30,7 +30,6 @@ export const Shape = { register: 0, base: 1, indexed: 2 } as const;
 export type Shape = (typeof Shape)[keyof typeof Shape];
 
 export interface Form {
-  readonly id: number;
   readonly row: Row;
   readonly size: Width;
   readonly shape: Shape;
@@ -102,8 +101,11 @@ export class FormTable {
   }
 }
 
-/** All forms of the rows that have a description and may be executed, and the table that finds them. 64-bit mode. */
-export function enumerateForms(rows: readonly Row[], descriptions: Descriptions): { forms: readonly Form[]; table: FormTable } {
+/**
+ * All forms of the rows that have a description and may be executed. `tableOf` makes the table once it is known which case of the
+ * interpreter each form is. 64-bit mode.
+ */
+export function enumerateForms(rows: readonly Row[], descriptions: Descriptions): { forms: readonly Form[]; tableOf: (caseOf: (form: number) => number) => FormTable } {
   const forms: Form[] = [];
   const table = new Uint16Array(rows.length * perRow);
   for (const row of rows) {
@@ -112,7 +114,7 @@ export function enumerateForms(rows: readonly Row[], descriptions: Descriptions)
     if (fate === '#GP') table.fill(SpecialForm.generalProtection, row.id * perRow, (row.id + 1) * perRow);
     else if (fate === 'executed' && Object.hasOwn(descriptions, row.operation)) addForms(row, forms, table);
   }
-  return { forms, table: new FormTable(table) };
+  return { forms, tableOf: caseOf => new FormTable(table.map(id => (id < SpecialForm.count ? id : caseOf(id - SpecialForm.count)))) };
 }
 
 function addForms(row: Row, forms: Form[], table: Uint16Array): void {
@@ -126,7 +128,7 @@ function addForms(row: Row, forms: Form[], table: Uint16Array): void {
     if (id === undefined) {
       id = SpecialForm.count + forms.length;
       made.set(key, id);
-      forms.push({ id, ...form });
+      forms.push(form);
     }
     table[variant(row.id, size, shape, rep, addressSize)] = id;
   }

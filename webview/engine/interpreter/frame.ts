@@ -17,8 +17,8 @@ export interface Exits {
   readonly fault: Label;
   /** Finds the record for `target`; `account` is what is left of the budget. */
   readonly jump: Label;
-  /** Goes to the record `rec`; `account` is set. */
-  readonly run: Label;
+  /** Goes to the record `rec`; `account` is set. Where there is none, linked branches are looked up like others. */
+  readonly run: Label | undefined;
   /** Leaves with the exit in Run.exit; rip is stored already, `account` is what is left of the budget. */
   readonly leave: Label;
 }
@@ -163,13 +163,16 @@ export class InterpreterControl implements Control {
 
   #branch(): void {
     const { code, rec, locals } = this.#frame;
-    const known = code.let(load32(rec, Record.displacement));
+    const { run } = this.#frame.exits;
     this.#frame.settle();
-    code.if(known, () => {
-      code.set(locals.account, locals.account.value.add(known));
-      code.set(locals.rec, known);
-      code.br(this.#frame.exits.run);
-    });
+    if (run) {
+      const known = code.let(load32(rec, Record.displacement));
+      code.if(known, () => {
+        code.set(locals.account, locals.account.value.add(known));
+        code.set(locals.rec, known);
+        code.br(run);
+      });
+    }
     code.set(locals.target, this.next().add(load64From32S(rec, Record.immediate)));
     code.br(this.#frame.exits.jump);
   }
