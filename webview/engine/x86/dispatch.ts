@@ -38,10 +38,13 @@ function precedence(row: Row): number {
   return (row.mandatory ? 32 : 0) + (row.modrm >= 0 ? 16 : 0) + (row.digit >= 0 ? 4 : 0) + (row.form !== 'any' ? 2 : 0) + (row.registerInOpcode ? 0 : 1);
 }
 
-function acceptsModrm(row: Row, modrm: number): boolean {
-  if (row.modrm >= 0 && row.modrm !== modrm) return false;
-  if (row.digit >= 0 && row.digit !== (modrm >> 3 & 7)) return false;
-  return row.form === 'any' || (row.form === 'register') === (modrm >= 0xC0);
+/** Calls `visit` with each ModRM byte that the row stands for. */
+function eachModrm(row: Row, visit: (modrm: number) => void): void {
+  if (row.modrm >= 0) return visit(row.modrm);
+  const firstMod = row.form === 'register' ? 3 : 0, lastMod = row.form === 'memory' ? 2 : 3;
+  for (let mod = firstMod; mod <= lastMod; mod++) for (let low = 0; low < 64; low++) {
+    if (row.digit < 0 || row.digit === low >> 3) visit(mod << 6 | low);
+  }
 }
 
 /** VEX.W is ignored in 32-bit mode where it would choose a 64-bit general register. SDM vol. 2 2.3.5.2. */
@@ -82,29 +85,52 @@ class Builder {
   readonly alternates: Int16Array;
   readonly #subtables: Int16Array[] = [];
   readonly #known = new Map<string, number>();
+  /** Cells by their candidates: the columns of an opcode are mostly alike. */
+  readonly #cells = new Map<string, number>();
 
   constructor(rowCount: number) {
     this.alternateBits = new Uint8Array(rowCount);
     this.alternates = new Int16Array(rowCount);
   }
 
-  /** The narrowest of `candidates`; notes which row REX bits choose instead of it. */
-  #choose(candidates: readonly Row[]): number {
-    const best = (rows: Row[]): Row | undefined => rows.sort((a, b) => precedence(b) - precedence(a))[0];
-    const plain = best(candidates.filter((row) => row.rexBits === 0));
-    if (!plain) return 0;
-    const other = best(candidates.filter((row) => row.rexBits !== 0));
-    if (other && precedence(other) >= precedence(plain)) {
-      this.alternateBits[plain.id] = other.rexBits;
-      this.alternates[plain.id] = other.id;
-    }
-    return plain.id + 1;
+  /** Notes that REX bits choose `other` instead of the row in the cell `plain` (row id + 1). */
+  #alternate(plain: number, other: Row): void {
+    if (plain === 0) throw new Error(`${other.source[0]} has no row without the REX bit`);
+    this.alternateBits[plain - 1] = other.rexBits;
+    this.alternates[plain - 1] = other.id;
+  }
+
+  /** A cell whose rows don't look at ModRM: row id + 1 of the narrowest, which is the last. */
+  #single(sorted: readonly Row[]): number {
+    const plain = sorted.filter((row) => row.rexBits === 0).at(-1);
+    const cell = plain ? plain.id + 1 : 0;
+    for (const row of sorted) if (row.rexBits !== 0 && plain && precedence(row) === precedence(plain)) this.#alternate(cell, row);
+    return cell;
   }
 
   cell(candidates: readonly Row[]): number {
-    if (!candidates.some(constrained)) return this.#choose(candidates);
+    const key = candidates.map((row) => row.id).join();
+    let cell = this.#cells.get(key);
+    if (cell === undefined) {
+      const sorted = [...candidates].sort((a, b) => precedence(a) - precedence(b));
+      cell = candidates.some(constrained) ? this.#byModrm(sorted) : this.#single(sorted);
+      this.#cells.set(key, cell);
+    }
+    return cell;
+  }
+
+  /** A sub-table in which narrower rows go over wider ones. */
+  #byModrm(sorted: readonly Row[]): number {
     const subtable = new Int16Array(256);
-    for (let modrm = 0; modrm < 256; modrm++) subtable[modrm] = this.#choose(candidates.filter((row) => acceptsModrm(row, modrm)));
+    for (const row of sorted) {
+      if (row.rexBits !== 0) continue;
+      const cell = row.id + 1;
+      eachModrm(row, (modrm) => { subtable[modrm] = cell; });
+    }
+    for (const row of sorted) {
+      if (row.rexBits === 0) continue;
+      eachModrm(row, (modrm) => this.#alternate(subtable[modrm]!, row));
+    }
     const key = subtable.join();
     let at = this.#known.get(key);
     if (at === undefined) {

@@ -169,14 +169,18 @@ export function parseRows(sources: readonly RowSource[], firstId = 0): Row[] {
     const encoding = parseEncoding(source[0]);
     const operands = (source[2] ?? '').split(',').filter(Boolean).map(parseOperand);
     const { flags, feature, unaligned } = parseAttributes(source[3] ?? '');
-    const { conditional, explicitModrm: _explicit, escape: _escape, ...shape } = encoding;
+    const { conditional } = encoding;
+    const allFlags = flags | derivedFlags(encoding, operands, unaligned);
     for (let condition = conditional ? 0 : -1; condition < (conditional ? 16 : 0); condition++) {
       const names = (conditional ? source[1].replace('cc', CONDITIONS[condition]!) : source[1]).split('|');
       const sized = (at: number): string => names[at] ?? names[0]!;
+      // One literal, so that all rows have one shape.
       rows.push({
-        ...shape, id: firstId + rows.length, source, opcode: encoding.opcode + Math.max(condition, 0), condition,
-        mnemonic: names[0]!, mnemonics: [sized(0), sized(1), sized(2)], operation: conditional ? source[1] : names[0]!,
-        operands, feature, flags: flags | derivedFlags(encoding, operands, unaligned),
+        id: firstId + rows.length, source, map: encoding.map, opcode: encoding.opcode + Math.max(condition, 0), registerInOpcode: encoding.registerInOpcode,
+        prefixes: encoding.prefixes, mandatory: encoding.mandatory, modrm: encoding.modrm, digit: encoding.digit, form: encoding.form,
+        rexBits: encoding.rexBits, vex: encoding.vex, vexL: encoding.vexL, vexW: encoding.vexW,
+        mnemonic: names[0]!, mnemonics: [sized(0), sized(1), sized(2)], operation: conditional ? source[1] : names[0]!, condition,
+        operands, feature, flags: allFlags,
       });
     }
   }
