@@ -38,11 +38,12 @@ export class InstructionComparison {
     const mask = comparedFlags & ~(undefinedFlags[this.#row.operation] ?? 0);
     const flags = (ours.state.rflags ^ native.state.rflags) & mask;
     if (flags !== 0) found.push(`flags differ in ${hex(flags)}: ${hex(ours.state.rflags)}, not ${hex(native.state.rflags)}, were ${hex(cases.state(index).rflags)}`);
-    const at = ours.state.fx.findIndex((byte, i) => byte !== native.state.fx[i] && comparedFx(i));
+    const fx = ours.state.fx, nativeFx = native.state.fx;
+    const at = fx.findIndex((byte, i) => byte !== nativeFx[i] && comparedFx(i));
     if (at >= 0) {
       const start = at < 32 ? at & ~1 : at & ~15, end = at < 32 ? start + 2 : start + 16;
       const shown = (from: Uint8Array): string => Buffer.from(from.subarray(start, end)).toString('hex');
-      found.push(`FXSAVE byte ${start}: ${shown(ours.state.fx)}, not ${shown(native.state.fx)}, were ${shown(cases.state(index).fx)}`);
+      found.push(`FXSAVE byte ${start}: ${shown(fx)}, not ${shown(nativeFx)}, were ${shown(cases.state(index).fx)}`);
     }
     return found;
   }
@@ -66,8 +67,9 @@ function signals(ours: NativeResult, native: NativeResult): string[] {
 }
 
 function memory(ours: NativeResult, native: NativeResult): string[] {
-  const at = ours.state.window.findIndex((byte, i) => byte !== native.state.window[i]);
+  const window = ours.state.window, nativeWindow = native.state.window;
+  const at = window.findIndex((byte, i) => byte !== nativeWindow[i]);
   if (at < 0) return [];
   const shown = (from: Uint8Array): string => Buffer.from(from.subarray(at, at + 16)).toString('hex');
-  return [`memory at window + ${at}: ${shown(ours.state.window)}, not ${shown(native.state.window)}`];
+  return [`memory at window + ${at}: ${shown(window)}, not ${shown(nativeWindow)}`];
 }

@@ -79,18 +79,37 @@ function nearOne(random: Random): bigint {
   return (BigInt(random.below(2)) << 63n) | (BigInt(1023 - 70 + random.below(140)) << 52n) | (random.bits64() >> 12n);
 }
 
-/** An 80-bit number: normal, or at an edge of the format (denormal, pseudo-denormal, unnormal, infinity, NaNs, zero). */
+/** Fixed 80-bit numbers at the edges: exponent, mantissa's halves. Zero, one, infinity, NaNs, denormals, pseudo-denormal, smallest, largest. */
+const extendedEdges = [
+  [0, 0, 0], [0x3fff, 0x80000000, 0], [0x7fff, 0x80000000, 0], [0x7fff, 0xc0000000, 0], [0x7fff, 0x80000000, 1], [0, 0, 1], [0, 0x80000000, 0],
+  [1, 0x80000000, 0], [0x7ffe, 0xffffffff, 0xffffffff],
+] as const;
+
+/** An 80-bit number: normal, or at an edge of the format; seldom any bits at all (unnormals). */
 export function fillExtended(random: Random, out: Uint8Array, at: number): void {
+  const sign = random.below(2) << 15;
+  const high = random.next() | 0x80000000, low = random.next();
+  switch (random.chance(40) ? 16 : random.below(16)) {
+    case 0: return putExtended(out, at, sign | 0x3fff + random.below(64), high, low);
+    case 1: return putExtended(out, at, sign | 0x3fff - random.below(64), high, low);
+    case 2: return putExtended(out, at, sign | random.below(0x7fff), high, low);
+    case 3: return putExtended(out, at, sign | 0x3fff + random.below(70), 0x80000000, 0);
+    case 4: return putExtended(out, at, sign | 0x3ffe, high, low);
+    case 5: return putExtended(out, at, sign, 0, low >>> random.below(32));
+    case 6: return putExtended(out, at, sign | 0x3fff + random.below(40), 0x80000000 | random.next() & 0xffff00, 0);
+    case 16: return putExtended(out, at, random.below(0x10000), random.next(), low);
+    default: {
+      const [exponent, top, bottom] = random.pick(extendedEdges);
+      putExtended(out, at, sign | exponent, top, bottom);
+    }
+  }
+}
+
+function putExtended(out: Uint8Array, at: number, exponent: number, high: number, low: number): void {
   const view = new DataView(out.buffer, out.byteOffset + at, 10);
-  const top = 1n << 63n;
-  const kinds: [exponent: number, mantissa: bigint][] = [
-    [0, 0n], [0x3fff, top], [0x7fff, top], [0x7fff, top | (1n << 62n)], [0x7fff, top | 1n], [0, 1n], [0, top], [1, top], [0x7ffe, (1n << 64n) - 1n],
-    [0x3fff + random.below(64), top | random.bits64()], [0x3fff - random.below(64), top | random.bits64()], [random.below(0x7fff), top | random.bits64()],
-    [0x3fff + random.below(70), top], [0x3ffe, top | random.bits64()], [0, random.bits64() >> BigInt(random.below(64))], [0x3fff + random.below(40), top | (random.bits64() & (0xffffn << 40n))],
-  ];
-  const [exponent, mantissa] = random.chance(40) ? [random.below(0x8000), random.bits64()] as const : random.pick(kinds);
-  view.setBigUint64(0, BigInt.asUintN(64, mantissa), true);
-  view.setUint16(8, exponent | (random.below(2) << 15), true);
+  view.setUint32(0, low, true);
+  view.setUint32(4, high, true);
+  view.setUint16(8, exponent, true);
 }
 
 /** What the generator may vary beyond operands. */
