@@ -14,6 +14,8 @@ export class Buffer {
   readonly view: DataView;
   isDirty = false;
   used = true;
+  /** It was read as a directory's block and all its records are right. */
+  isSoundDirectory = false;
   /** Its bytes before the running transaction. */
   before: Uint8Array | undefined;
 

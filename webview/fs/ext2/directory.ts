@@ -4,6 +4,7 @@
  * check every record before they believe it.
  */
 import type { ByteString } from '../../lib/byteString.ts';
+import type { Buffer } from './buffers.ts';
 
 // Record: inode u32, rec_len u16, name_len u8 (u16 without the feature filetype), file_type u8, name.
 const headerSize = 8;
@@ -30,7 +31,8 @@ function recordLength(view: DataView, offset: number, format: DirectoryFormat): 
   if (left < headerSize) return 0;
   const length = view.getUint16(offset + 4, true);
   if (length < headerSize || length > left || (length & 3) !== 0) return 0;
-  if (recordSize(nameLengthAt(view, offset, format)) > length) return 0;
+  const nameLength = nameLengthAt(view, offset, format);
+  if (nameLength > 255 || recordSize(nameLength) > length) return 0;
   return view.getUint32(offset, true) > format.inodes ? 0 : length;
 }
 
@@ -44,7 +46,36 @@ function matches(bytes: Uint8Array, at: number, name: ByteString): boolean {
 }
 
 /** Where a name's record is: -1 if it isn't in the block, -2 if it isn't in it and the block is damaged. */
-export function findRecord(view: DataView, bytes: Uint8Array, name: ByteString, format: DirectoryFormat): number {
+export function findRecord(buffer: Buffer, name: ByteString, format: DirectoryFormat): number {
+  const { view, bytes } = buffer;
+  if (!isSound(buffer, format)) return findInDamaged(view, bytes, name, format);
+  // The chain is known to be right: only lengths are looked at. A name's length is one byte even where the field has two.
+  const { length } = name;
+  const first = name.charCodeAt(0);
+  for (let offset = 0; offset < bytes.length;) {
+    if (bytes[offset + 6] === length && bytes[offset + headerSize] === first && view.getUint32(offset, true) !== 0
+      && matches(bytes, offset + headerSize, name)) return offset;
+    const step = bytes[offset + 4]! | (bytes[offset + 5]! << 8);
+    if (step < headerSize) return -2; // only if a damaged file system uses the block for something else too
+    offset += step;
+  }
+  return -1;
+}
+
+/** True if all records are right. Our own changes keep a block so, and a transaction that fails puts back what was right. */
+function isSound(buffer: Buffer, format: DirectoryFormat): boolean {
+  if (buffer.isSoundDirectory) return true;
+  const { view } = buffer;
+  for (let offset = 0; offset < view.byteLength;) {
+    const length = recordLength(view, offset, format);
+    if (length === 0) return false;
+    offset += length;
+  }
+  buffer.isSoundDirectory = true;
+  return true;
+}
+
+function findInDamaged(view: DataView, bytes: Uint8Array, name: ByteString, format: DirectoryFormat): number {
   for (let offset = 0; offset < bytes.length;) {
     const length = recordLength(view, offset, format);
     if (length === 0) return -2;

@@ -179,9 +179,11 @@ export class Ext2Inode extends PagedInode implements InodeFields, MappedInode, P
   protected override reserve(position: number, length: number): Attempt<number> {
     const { map, geometry } = this.fileSystem;
     if (this.fileSystem.readOnly) return -Errno.EROFS;
-    this.#fresh.length = 0;
+    if (this.#fresh.length > 0) this.#fresh.length = 0;
     const first = Math.floor(position / geometry.blockSize);
     const last = Math.floor((position + length - 1) / geometry.blockSize);
+    // What is dirty has its place already.
+    if (first === last && geometry.blockSize === pageSize && this.dirtyPages.has(first)) return length;
     for (let logical = first; logical <= last; logical++) {
       const block = map.map(this, logical);
       if (block instanceof Wait || block < 0) return block;

@@ -36,7 +36,7 @@ function locate(dir: Ext2Inode, name: ByteString): Attempt<Place | number> {
       isDamaged = true;
       continue;
     }
-    const offset = directory.findRecord(buffer.view, buffer.bytes, name, fileSystem.directoryFormat);
+    const offset = directory.findRecord(buffer, name, fileSystem.directoryFormat);
     if (offset >= 0) {
       dir.foundIn = logical;
       return { buffer, offset };
