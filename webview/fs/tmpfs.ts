@@ -85,6 +85,10 @@ export class Tmpfs implements FileSystem {
   *sync(): Io<number> {
     return 0;
   }
+
+  unmounted(): void {
+    this.root.dropTree();
+  }
 }
 
 interface Entry {
@@ -247,6 +251,13 @@ export class TmpfsInode extends PagedInode {
 
   override *readlink(_caller: Caller): Io<ByteString | number> {
     return this.isSymlink ? this.#target : -Errno.EINVAL;
+  }
+
+  /** Gives back the pages of everything below. */
+  dropTree(): void {
+    for (const { inode } of this.#entries?.values() ?? []) inode.dropTree();
+    this.#entries?.clear();
+    this.dropPages(0, Infinity);
   }
 
   // Contents.

@@ -274,6 +274,10 @@ export class Ext2 implements FileSystem {
     };
   }
 
+  unmounted(): void {
+    for (const inode of this.#inodes.values()) inode.drop();
+  }
+
   // Writing back.
 
   *sync(): Io<number> {

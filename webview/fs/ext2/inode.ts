@@ -337,6 +337,11 @@ export class Ext2Inode extends PagedInode implements InodeFields, MappedInode, P
     return 0;
   }
 
+  /** Gives back its pages, which were written or are of no use. */
+  drop(): void {
+    this.dropPages(0, Infinity);
+  }
+
   override *seekData(position: number, hole: boolean): Io<number> {
     const { map, geometry } = this.fileSystem;
     const end = Math.ceil(this.size / geometry.blockSize);

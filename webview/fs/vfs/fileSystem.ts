@@ -26,6 +26,8 @@ export interface FileSystem {
   statistics(): FileSystemStatistics;
   /** Writes back dirty pages and metadata, and commits the device. 0 or -errno. */
   sync(): Io<number>;
+  /** It isn't mounted anywhere any more and no file of it is open: gives memory back. */
+  unmounted?(): void;
   /** Options as /proc/mounts shows them behind rw or ro, e.g. ',errors=continue'; empty for none. */
   readonly options: ByteString;
   /** False where names may change without the VFS doing it (procfs, host mounts): then dentries are looked up anew each time. */

@@ -133,7 +133,7 @@ export abstract class Inode {
   }
   /**
    * The frame that holds page `index` (file offset index * 4096) in the page cache, filled from the store when it isn't there.
-   * The cache keeps its own reference. Pages past the end of the file: -ENXIO (SIGBUS). `forWrite` allocates blocks for holes (page_mkwrite).
+   * The cache keeps its own reference; the answer is valid until the next call. Pages past the end of the file: -ENXIO (SIGBUS). `forWrite` allocates blocks for holes (page_mkwrite).
    */
   page(_index: number, _forWrite: boolean): Attempt<{ frame: number } | number> {
     return -Errno.ENODEV;

@@ -306,7 +306,9 @@ describe('mounts', () => {
     const file = open('/mnt/f', O_RDONLY) as OpenFile;
     expect(runNow(vfs.unmount(mount, false))).toBe(-Errno.EBUSY);
     file.release();
+    const pages = cache.cachedPages;
     expect(runNow(vfs.unmount(mount, false))).toBe(0);
+    expect(cache.cachedPages).toBe(pages - 1);
     expect(read('/mnt/below')).toBe('x');
   });
 

@@ -81,7 +81,9 @@ export class Vfs implements Namespace {
     const started = walker.start(caller, base, path, walk, false);
     if (started < 0) return started;
     const stage = walker.run();
-    return stage === 0 ? walker.place : stage < 0 ? stage : undefined;
+    if (stage !== 0) return stage < 0 ? stage : undefined;
+    // The root of a file system that changes by itself can be reached without asking it.
+    return walker.mount.fileSystem.cachesNames ? walker.place : undefined;
   }
 
   *resolve(caller: Caller, base: Path, path: ByteString, walk: number): Io<Path | number> {
@@ -366,7 +368,9 @@ export class Vfs implements Namespace {
     if (!lazy && (mount.openCount > 0 || this.#mounts.hasChildren(mount))) return -Errno.EBUSY;
     const written = yield* mount.fileSystem.sync();
     if (written < 0 && !lazy) return written;
-    if ((mount as VfsMount).isMounted) this.#mounts.remove(mount as VfsMount);
+    if (!(mount as VfsMount).isMounted) return -Errno.EINVAL;
+    const isGone = this.#mounts.remove(mount as VfsMount);
+    if (isGone && mount.openCount === 0) mount.fileSystem.unmounted?.();
     return 0;
   }
 
