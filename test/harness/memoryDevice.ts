@@ -7,6 +7,8 @@ export class MemoryDevice implements BlockDevice {
   readonly bytes: Uint8Array;
   readonly readOnly: boolean;
   commits = 0;
+  /** Called at each commit. */
+  onCommit: (() => void) | undefined;
   /** Answers -EIO while true. */
   failsReads = false;
   failsWrites = false;
@@ -24,6 +26,16 @@ export class MemoryDevice implements BlockDevice {
 
   get size(): number {
     return this.bytes.length;
+  }
+
+  /** True if someone waits for a chunk. */
+  get isAsked(): boolean {
+    return this.#asked.size > 0;
+  }
+
+  /** Forgets what has arrived: it must be waited for again. */
+  forget(): void {
+    this.#arrived.clear();
   }
 
   /** Brings the chunks that were asked for. */
@@ -62,6 +74,7 @@ export class MemoryDevice implements BlockDevice {
 
   *commit(): Io<number> {
     this.commits++;
+    this.onCommit?.();
     return 0;
   }
 
