@@ -117,7 +117,7 @@ it('agrees with objdump on every distinct encoding of real programs', async () =
   console.log(`${files.length} files`);
   expect(comparison.compared).toBeGreaterThan(100_000);
   check(comparison);
-}, thorough || root ? 3_600_000 : 120_000);
+}, thorough || root ? 3_600_000 : 400_000);
 
 for (const mode of [64, 32] as const) {
   it(`agrees with objdump on random ${mode}-bit code`, async () => {
