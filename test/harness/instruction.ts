@@ -38,7 +38,6 @@ export class InstructionRunner {
     [CODE, CODE + 4096, DATA, DATA + 4096, READONLY].forEach((address, i) => this.space.map(address, frames[i]!, access[i]!));
     const [code, , data] = frames as [number, number, number];
     this.#pages = { code: code * 4096, data: data * 4096 };
-    this.engine.frames.bytes.fill(0xcc, code * 4096, (code + 2) * 4096);
   }
 
   /** Loads a case's state. The result is valid until the next case. */
@@ -47,9 +46,11 @@ export class InstructionRunner {
     const { thread, engine } = this;
     const { bytes } = engine.frames;
     const start = this.#pages.code + START - CODE;
-    bytes.fill(0xcc, start - 64, start + 64);
+    // All of it: bit strings reach far.
+    bytes.fill(0xcc, this.#pages.code, this.#pages.code + 8192);
     bytes.set(cases.code(index), start);
     engine.frames.written(this.#pages.code / 4096);
+    engine.frames.written(this.#pages.code / 4096 + 1);
     const window = this.#pages.data + (WINDOW - DATA);
     bytes.fill(0, this.#pages.data, this.#pages.data + DATA_SIZE);
     bytes.set(state.window, window);

@@ -69,7 +69,7 @@ static void store(int number, siginfo_t *info, ucontext_t *context) {
 static void load(ucontext_t *context) {
   struct input *c = &inputs[at];
   greg_t *regs = context->uc_mcontext.gregs;
-  memset((void *)(START - 64), 0xcc, 128);
+  memset((void *)CODE, 0xcc, 0x2000);  /* bit strings reach far */
   memcpy((void *)START, c->code, 16);
   memset((void *)DATA, 0, 0x2000);
   memcpy((void *)WINDOW, c->state.window, 512);
