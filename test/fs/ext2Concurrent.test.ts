@@ -9,7 +9,7 @@ import { Random } from '../harness/random.ts';
 
 const seed = Number(process.env.EXT2_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const workers = 6;
-const steps = 6000;
+const steps = 2500;
 
 /** Operations on few names, so that workers meet. */
 function* operation({ vfs, root }: Mounted, random: Random): Io<unknown> {
@@ -94,7 +94,7 @@ it(`ext2 under several tasks that wait in the middle of things is clean at every
   const isDone = (): boolean => ++count > steps;
   let checked = 0;
   device.onCommit = () => {
-    if (device.commits % 20 !== 0) return;
+    if (device.commits % 40 !== 0) return;
     // What is open and has no name is on the list of orphans: a mount frees it, after which nothing is wrong.
     const copy = mount(device.bytes.slice());
     copy.run(copy.fileSystem.sync());
@@ -105,5 +105,5 @@ it(`ext2 under several tasks that wait in the middle of things is clean at every
   expect(mounted.run(mounted.fileSystem.sync())).toBe(0);
   expect(mounted.log).toEqual([]);
   expect(e2fsck(device.bytes)).toBe('');
-  expect(checked).toBeGreaterThan(5);
+  expect(checked).toBeGreaterThan(2);
 });
