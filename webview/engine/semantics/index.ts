@@ -9,6 +9,7 @@ import { merge } from './merge.ts';
 import { moves } from './moves.ts';
 import { multiplications } from './multiply.ts';
 import { shifts } from './shifts.ts';
+import { sseFloat } from './sseFloat.ts';
 import { sseInteger } from './sseInteger.ts';
 import { sseMoves } from './sseMoves.ts';
 import { stack } from './stack.ts';
@@ -17,5 +18,5 @@ import { system } from './system.ts';
 
 /** By operation (`Row.operation`). Throws when it is loaded if two families describe one operation. */
 export const descriptions: Descriptions = merge({
-  arithmetic, atomics, bits, branches, logic, moves, multiplications, shifts, sseInteger, sseMoves, stack, strings, system,
+  arithmetic, atomics, bits, branches, logic, moves, multiplications, shifts, sseFloat, sseInteger, sseMoves, stack, strings, system,
 });

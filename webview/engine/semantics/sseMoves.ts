@@ -1,121 +1,257 @@
-/** Moves of vector registers: MMX, SSE to SSE4.1. SDM vol. 2 MOVAPS to MOVUPS, MASKMOVDQU, MOVDDUP ... */
-import { load32 } from '../wasm/code.ts';
+/** Moves between vector registers, memory and general registers, and what only rearranges: SSE to SSE4.1 and MMX. */
+import { I32, I64, V128 } from '../wasm/values.ts';
 import { ADDRESSING } from '../x86/rows.ts';
-import { V128, type I64 } from '../wasm/values.ts';
-import { STATE, Slot } from '../state.ts';
-import type { Context, Description, Descriptions, Operand } from './contract.ts';
-import { Int } from './int.ts';
+import type { Context, Descriptions, Operand } from './contract.ts';
+import { Int, type Width } from './int.ts';
+import { isMmx } from './vectors.ts';
 
-/** Does the row name an mmx register? Then the x87 stack is in MMX mode afterwards. */
-export function usesMmx({ row }: Context): boolean {
-  return row.operands.some(o => o.addressing === ADDRESSING.P || o.addressing === ADDRESSING.N || (o.addressing === ADDRESSING.Q));
-}
+const whole = ({ dst, src }: Context): void => dst.writeV128(src.readV128());
 
-/** Runs `body`, and enters MMX mode once everything that can fault is behind it: so `body` returns the write. */
-export function vector(body: (context: Context) => () => void): Description {
-  return context => {
-    const write = body(context);
-    if (usesMmx(context)) context.enterMmx();
-    write();
-  };
-}
-
-const move = vector(({ dst, src }) => {
-  const value = src.readV128();
-  return () => dst.writeV128(value);
-});
-
-/** A scalar: from memory it clears the rest of the register, between registers it keeps it. */
-function moveScalar(bits: 32 | 64): Description {
+/** A low lane: from memory the rest of the register is cleared, from a register it is kept. */
+function scalar(bytes: 4 | 8): (context: Context) => void {
   return ({ dst, src }) => {
-    if (src.isMemory) return dst.writeV128(src.readV128());
-    if (bits === 32) dst.writeLow32(src.readLow32());
+    if (src.isMemory) dst.writeV128(src.readV128());
+    else if (bytes === 4) dst.writeLow32(src.readLow32());
     else dst.writeLow64(src.readLow64());
   };
 }
 
-const low64 = (operand: Operand): I64 => operand.readLow64();
+const isGeneral = (operand: Context['row']['operands'][number]): boolean => operand.addressing === ADDRESSING.E;
 
-/** MOVD and MOVQ between vector registers and general registers or memory; what goes into a vector register clears the rest. */
-const moveGeneral = vector(context => {
-  const { dst, src, row } = context;
-  const wide = row.operation === 'MOVQ';
-  const value = wide ? low64(src) : src.readLow32().toI64U();
-  const into = row.operands[0]!.addressing;
-  return () => {
-    if (into === ADDRESSING.V || (into === ADDRESSING.W && !dst.isMemory)) dst.writeV128(V128.zero().replace64(0, value));
-    else if (into === ADDRESSING.P || (into === ADDRESSING.Q && !dst.isMemory)) dst.writeLow64(value);
-    else if (wide || into === ADDRESSING.W || into === ADDRESSING.Q) dst.isMemory ? dst.writeLow64(value) : dst.write(Int.clean(8, value));
-    else dst.write(Int.cut(4, value));
+/** MOVD and MOVQ of all kinds: the upper part of a vector register is cleared. */
+function movdq(bytes: 4 | 8): (context: Context) => void {
+  return context => {
+    const { row, dst, src, enterMmx } = context;
+    const [to, from] = row.operands as [Context['row']['operands'][number], Context['row']['operands'][number]];
+    if (isGeneral(to)) dst.write(bytes === 4 ? Int.clean(4, src.readLow32()) : Int.clean(8, src.readLow64()));
+    if (isMmx(row)) {
+      const value = bytes === 4 && !isGeneral(to) ? src.readLow32().toI64U() : src.readLow64();
+      if (isGeneral(to) || dst.isMemory) {
+        if (!isGeneral(to)) dst.writeLow64(value);
+        enterMmx();
+        return;
+      }
+      enterMmx();
+      return dst.writeLow64(value);
+    }
+    if (isGeneral(to)) return;
+    if (dst.isMemory) return dst.writeLow64(src.readLow64());
+    const value = bytes === 4 && isGeneral(from) ? src.readLow32().toI64U() : src.readLow64();
+    dst.writeV128(V128.zero().replace64(0, value));
   };
-});
+}
 
-/** Loads or stores the high half of a register. */
-const moveHigh: Description = ({ dst, src }) => {
-  if (dst.isMemory) dst.writeLow64(src.readV128().extract64(1));
+/** The upper half of a register with memory: MOVHPS, MOVHPD. */
+function high({ dst, src }: Context): void {
+  if (dst.isMemory) dst.write(Int.clean(8, src.readV128().extract64(1)));
   else dst.writeV128(dst.readV128().replace64(1, src.readLow64()));
-};
+}
 
-/** Loads or stores the low half, the rest stays. */
-const moveLow: Description = ({ dst, src }) => dst.writeLow64(src.readLow64());
+function shuffled(indices: readonly number[]): (context: Context) => void {
+  return ({ dst, src }) => dst.writeV128(dst.readV128().shuffle(src.readV128(), indices));
+}
 
-/** MASKMOVDQU, MASKMOVQ: bytes whose mask has its top bit set, to DS:rDI. */
-const maskMove = (bytes: 8 | 16): Description => context => {
-  const { code, dst, src, registers, memory, addressSize } = context;
-  const value = dst.readV128(), mask = src.readV128();
-  const offset = registers.read(7, addressSize).i64;
-  const address = code.let(offset.add(memory.segmentBase()));
-  const bits = code.let(mask.bitmask(8).and(bytes === 8 ? 0xff : 0xffff));
-  code.if(bits, () => memory.probe(address, bytes, true));
-  if (bytes === 8) context.enterMmx();
-  for (let i = 0; i < bytes; i++) {
-    code.if(bits.shrU(i).and(1), () => memory.store(address.add(i), Int.clean(1, value.extract8U(i))));
-  }
-};
+/** Indices of lanes of `size` bytes: below 16 / size the destination's, then the source's. */
+function lanes(size: number, order: readonly number[]): number[] {
+  return order.flatMap(lane => Array.from({ length: size }, (_, i) => lane * size + i));
+}
 
-const mxcsrMask = 0xffff;
+/** PSHUFD and the like with the order in the immediate: a swizzle whose indices are computed. */
+function orderOf(immediate: I32, lane: number): I32 {
+  return immediate.shrU(lane * 2).and(3);
+}
+
+function pshufd({ code, dst, src, src2 }: Context): void {
+  const a = src.readV128(), immediate = code.let(src2.read().i32);
+  // Byte indices of four dwords: 4 * lane + 0..3.
+  let indices = V128.zero();
+  for (let i = 0; i < 4; i++) indices = indices.replace32(i, orderOf(immediate, i).mul(0x04040404).add(0x03020100));
+  dst.writeV128(a.op2('i8x16.swizzle', indices));
+}
+
+/** PSHUFLW, PSHUFHW, PSHUFW: words of one half. */
+function pshufWords(upper: boolean): (context: Context) => void {
+  return ({ code, row, dst, src, src2, enterMmx }) => {
+    const a = src.readV128(), immediate = code.let(src2.read().i32);
+    const base = upper ? 8 : 0;
+    let indices = V128.bytes(Array.from({ length: 16 }, (_, i) => i));
+    for (let i = 0; i < 4; i++) {
+      indices = indices.replace16(i + base / 2, orderOf(immediate, i).mul(0x0202).add(0x0100 + base * 0x0101));
+    }
+    const r = code.let(a.op2('i8x16.swizzle', indices));
+    if (isMmx(row)) enterMmx();
+    dst.writeV128(r);
+  };
+}
+
+/** SHUFPS: two lanes of each operand. */
+function shufps({ code, dst, src, src2 }: Context): void {
+  const a = dst.readV128(), b = src.readV128(), immediate = code.let(src2.read().i32);
+  const pick = (from: V128, lane: number): I32 => {
+    const index = orderOf(immediate, lane).mul(0x04040404).add(0x03020100);
+    return from.op2('i8x16.swizzle', V128.zero().replace32(0, index)).extract32(0);
+  };
+  dst.writeV128(V128.zero().replace32(0, pick(a, 0)).replace32(1, pick(a, 1)).replace32(2, pick(b, 2)).replace32(3, pick(b, 3)));
+}
+
+/** SHUFPD: one lane of each operand. */
+function shufpd({ code, dst, src, src2 }: Context): void {
+  const a = dst.readV128(), b = src.readV128(), immediate = code.let(src2.read().i32);
+  const pick = (from: V128, bit: number): I64 => {
+    const index = immediate.shrU(bit).and(1).toI64U().mul(0x0808080808080808n).add(0x0706050403020100n);
+    return from.op2('i8x16.swizzle', V128.zero().replace64(0, index)).extract64(0);
+  };
+  dst.writeV128(V128.zero().replace64(0, pick(a, 0)).replace64(1, pick(b, 1)));
+}
+
+/** PEXTRB/W/D/Q and EXTRACTPS: lane `immediate` modulo their number, zero-extended. */
+function extract(bytes: Width): (context: Context) => void {
+  return ({ code, row, dst, src, src2, enterMmx }) => {
+    const mmx = isMmx(row);
+    const at = code.let(src2.read().i32.and((mmx ? 8 : 16) / bytes - 1).mul(bytes));
+    const value = code.let(laneAt(src.readV128(), bytes, at));
+    if (mmx) enterMmx();
+    dst.write(Int.cut(dst.width as Width, value));
+  };
+}
+
+/** The lane that starts at byte `at`, zero-extended to 64 bits. */
+function laneAt(vector: V128, bytes: Width, at: I32): I64 {
+  const wanted = V128.splat8(at).op2('i8x16.add', V128.bytes(Array.from({ length: 16 }, (_, i) => i)));
+  const shifted = vector.op2('i8x16.swizzle', wanted).extract64(0);
+  return bytes === 8 ? shifted : shifted.and((1n << BigInt(bytes * 8)) - 1n);
+}
+
+/** PINSRB/W/D/Q: lane `immediate` modulo their number. */
+function insert(bytes: Width): (context: Context) => void {
+  return ({ code, row, dst, src, src2, enterMmx }) => {
+    const mmx = isMmx(row);
+    const value = bytes === 8 ? src.read().i64 : src.read().i64.toI32();
+    const at = code.let(src2.read().i32.and((mmx ? 8 : 16) / bytes - 1).mul(bytes));
+    const splat = code.let(splatOf(bytes, value));
+    const position = V128.bytes(Array.from({ length: 16 }, (_, i) => i));
+    // Bytes at..at+bytes-1: position - at below bytes.
+    const mask = position.op2('i8x16.sub', V128.splat8(at)).op2('i8x16.lt_u', V128.splat8(bytes));
+    const r = code.let(splat.bitselect(dst.readV128(), mask));
+    if (mmx) enterMmx();
+    dst.writeV128(r);
+  };
+}
+
+function splatOf(bytes: Width, value: I32 | I64): V128 {
+  if (value instanceof I64) return V128.splat64(value);
+  return bytes === 1 ? V128.splat8(value) : bytes === 2 ? V128.splat16(value) : V128.splat32(value);
+}
+
+/** PALIGNR: both operands shifted right by bytes. Counts from twice the width on give zero. */
+function palignr({ code, row, dst, src, src2, enterMmx }: Context): void {
+  const a = dst.readV128(), b = src.readV128(), count = code.let(src2.read().i32);
+  const size = isMmx(row) ? 8 : 16;
+  const wanted = code.let(V128.splat8(count).op2('i8x16.add_sat_u', V128.bytes(Array.from({ length: 16 }, (_, i) => i))));
+  // Indices of 16 and more give 0 in a swizzle; those below `size` of the second are negative, so out of range, too.
+  const low = size === 16 ? b : code.let(b.replace64(1, a.extract64(0)));
+  const upper = size === 16 ? a.op2('i8x16.swizzle', wanted.op2('i8x16.sub', V128.splat8(size))) : V128.zero();
+  const r = code.let(low.op2('i8x16.swizzle', wanted).op2('v128.or', upper));
+  if (isMmx(row)) enterMmx();
+  dst.writeV128(r);
+}
+
+/** Shifts of the whole register by bytes: more than 15 give zero. */
+function byteShift(left: boolean): (context: Context) => void {
+  return ({ code, dst, src }) => {
+    const count = code.let(V128.splat8(src.read().i32).op2('i8x16.min_u', V128.splat8(16)));
+    const position = V128.bytes(Array.from({ length: 16 }, (_, i) => i));
+    dst.writeV128(dst.readV128().op2('i8x16.swizzle', position.op2(left ? 'i8x16.sub' : 'i8x16.add', count)));
+  };
+}
+
+/** Lanes chosen by bits of the immediate, the lowest for the lowest lane. */
+function blend(laneBytes: 2 | 4 | 8): (context: Context) => void {
+  return ({ code, dst, src, src2 }) => {
+    const immediate = V128.splat16(code.let(src2.read().i32));
+    const bits = V128.bytes(Array.from({ length: 8 }, (_, i) => [1 << Math.floor((i * 2) / laneBytes), 0]).flat());
+    const mask = code.let(immediate.op2('v128.and', bits).op2('i16x8.eq', bits));
+    dst.writeV128(src.readV128().bitselect(dst.readV128(), mask));
+  };
+}
+
+/** Lanes chosen by the top bits of XMM0's lanes. */
+function blendByXmm0(fill: (mask: V128) => V128): (context: Context) => void {
+  return ({ code, dst, src, src2 }) => dst.writeV128(src.readV128().bitselect(dst.readV128(), code.let(fill(src2.readV128()))));
+}
+
+/** MASKMOVDQU, MASKMOVQ: bytes with a mask bit go to rDI. */
+function maskmov(bytes: 8 | 16): (context: Context) => void {
+  return ({ code, row, dst, src, registers, memory, addressSize, enterMmx }) => {
+    const value = dst.readV128(), mask = code.let(src.readV128().bitmask(8).and(bytes === 8 ? 0xff : 0xffff));
+    const base = code.let(registers.read(7, addressSize).i64.add(memory.segmentBase()));
+    // As on this CPU family, x87 state is entered even if the store faults, and all bytes must be writable if one is written.
+    if (isMmx(row)) enterMmx();
+    code.if(mask, () => memory.probe(base, bytes, true));
+    for (let i = 0; i < bytes; i++) code.if(mask.and(1 << i), () => memory.store(base.add(i), Int.clean(1, value.extract8U(i))));
+  };
+}
+
+/** A mask of lanes' signs in a general register. */
+function signs(bits: 8 | 32 | 64): (context: Context) => void {
+  return ({ code, row, dst, src, enterMmx }) => {
+    const mask = code.let(src.readV128().bitmask(bits));
+    if (isMmx(row)) enterMmx();
+    dst.write(Int.cut(dst.width as Width, isMmx(row) ? mask.and(0xff) : mask));
+  };
+}
+
+/** INSERTPS: a lane of the source into a lane, then lanes cleared. */
+function insertps({ code, dst, src, src2 }: Context): void {
+  const immediate = code.let(src2.read().i32);
+  const value = insertedLane(src, immediate);
+  const at = immediate.shrU(4).and(3);
+  const lane = V128.bytes([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
+  const here = lane.op2('i8x16.eq', V128.splat8(at));
+  const bits = V128.bytes([1, 1, 1, 1, 2, 2, 2, 2, 4, 4, 4, 4, 8, 8, 8, 8]);
+  const cleared = V128.splat8(immediate).op2('v128.and', bits).op2('i8x16.eq', bits);
+  dst.writeV128(code.let(V128.splat32(code.let(value)).bitselect(dst.readV128(), here)).op2('v128.andnot', cleared));
+}
+
+function insertedLane(src: Operand, immediate: I32): I32 {
+  if (src.isMemory) return src.readLow32();
+  return laneAt(src.readV128(), 4, immediate.shrU(6).and(3).mul(4)).toI32();
+}
 
 export const sseMoves: Descriptions = {
-  MOVAPS: move, MOVAPD: move, MOVUPS: move, MOVUPD: move, MOVDQA: move, MOVDQU: move, LDDQU: move,
-  MOVNTPS: move, MOVNTPD: move, MOVNTDQ: move, MOVNTDQA: move,
-  MOVNTQ: vector(({ dst, src }) => {
+  MOVAPS: whole, MOVUPS: whole, MOVAPD: whole, MOVUPD: whole, MOVDQA: whole, MOVDQU: whole, LDDQU: whole,
+  MOVNTPS: whole, MOVNTPD: whole, MOVNTDQ: whole, MOVNTDQA: whole,
+  MOVSS: scalar(4), MOVSD: scalar(8),
+  MOVD: movdq(4), MOVQ: movdq(8), MOVNTQ: movdq(8),
+  MOVQ2DQ: ({ dst, src, code, enterMmx }) => {
+    const value = code.let(src.readV128());
+    enterMmx();
+    dst.writeV128(value);
+  },
+  MOVDQ2Q: ({ dst, src, enterMmx }) => {
     const value = src.readLow64();
-    return () => dst.writeLow64(value);
-  }),
-  MOVSS: moveScalar(32), MOVSD: moveScalar(64),
-  MOVD: moveGeneral, MOVQ: moveGeneral,
-  MOVHPS: moveHigh, MOVHPD: moveHigh, MOVLPS: moveLow, MOVLPD: moveLow,
+    enterMmx();
+    dst.writeLow64(value);
+  },
+  MOVLPS: ({ dst, src }) => dst.writeLow64(src.readLow64()),
+  MOVLPD: ({ dst, src }) => dst.writeLow64(src.readLow64()),
+  MOVHPS: high, MOVHPD: high,
   MOVHLPS: ({ dst, src }) => dst.writeLow64(src.readV128().extract64(1)),
   MOVLHPS: ({ dst, src }) => dst.writeV128(dst.readV128().replace64(1, src.readLow64())),
-  MOVSLDUP: ({ dst, src }) => shuffled(dst, src, [0, 1, 2, 3, 0, 1, 2, 3, 8, 9, 10, 11, 8, 9, 10, 11]),
-  MOVSHDUP: ({ dst, src }) => shuffled(dst, src, [4, 5, 6, 7, 4, 5, 6, 7, 12, 13, 14, 15, 12, 13, 14, 15]),
+  MOVSLDUP: ({ dst, src }) => dst.writeV128(src.readV128().shuffle(V128.zero(), lanes(4, [0, 0, 2, 2]))),
+  MOVSHDUP: ({ dst, src }) => dst.writeV128(src.readV128().shuffle(V128.zero(), lanes(4, [1, 1, 3, 3]))),
   MOVDDUP: ({ dst, src }) => dst.writeV128(V128.splat64(src.readLow64())),
-  MOVQ2DQ: vector(({ dst, src }) => {
-    const value = src.readLow64();
-    return () => dst.writeV128(V128.zero().replace64(0, value));
-  }),
-  MOVDQ2Q: vector(({ dst, src }) => {
-    const value = src.readLow64();
-    return () => dst.writeLow64(value);
-  }),
-  MASKMOVDQU: maskMove(16), MASKMOVQ: maskMove(8),
-  MOVMSKPS: ({ dst, src }) => dst.write(Int.clean(4, src.readV128().bitmask(32))),
-  MOVMSKPD: ({ dst, src }) => dst.write(Int.clean(4, src.readV128().bitmask(64))),
-  PMOVMSKB: context => {
-    const bits = context.code.let(context.src.readV128().bitmask(8).and(usesMmx(context) ? 0xff : 0xffff));
-    if (usesMmx(context)) context.enterMmx();
-    context.dst.write(Int.clean(4, bits));
-  },
-  EMMS: ({ code }) => code.store32(STATE + Slot.fpuTags, 0),
-  LDMXCSR: ({ code, dst, control }) => {
-    const value = dst.read().i32;
-    control.exitIf(value.and(~mxcsrMask), 'generalProtection');
-    code.store32(STATE + Slot.mxcsr, value);
-  },
-  STMXCSR: ({ dst }) => dst.write(Int.clean(4, load32(STATE + Slot.mxcsr))),
+  UNPCKLPS: shuffled(lanes(4, [0, 4, 1, 5])), UNPCKHPS: shuffled(lanes(4, [2, 6, 3, 7])),
+  UNPCKLPD: shuffled(lanes(8, [0, 2])), UNPCKHPD: shuffled(lanes(8, [1, 3])),
+  PUNPCKLQDQ: shuffled(lanes(8, [0, 2])), PUNPCKHQDQ: shuffled(lanes(8, [1, 3])),
+  PSHUFD: pshufd, PSHUFLW: pshufWords(false), PSHUFHW: pshufWords(true), PSHUFW: pshufWords(false), SHUFPS: shufps, SHUFPD: shufpd,
+  PEXTRB: extract(1), PEXTRW: extract(2), PEXTRD: extract(4), PEXTRQ: extract(8), EXTRACTPS: extract(4),
+  PINSRB: insert(1), PINSRW: insert(2), PINSRD: insert(4), PINSRQ: insert(8), INSERTPS: insertps,
+  PALIGNR: palignr, PSLLDQ: byteShift(true), PSRLDQ: byteShift(false),
+  PBLENDW: blend(2), BLENDPS: blend(4), BLENDPD: blend(8),
+  PBLENDVB: blendByXmm0(mask => mask.shift('i8x16.shr_s', 7)),
+  BLENDVPS: blendByXmm0(mask => mask.shift('i32x4.shr_s', 31)),
+  BLENDVPD: blendByXmm0(mask => mask.shift('i64x2.shr_s', 63)),
+  MASKMOVDQU: maskmov(16), MASKMOVQ: maskmov(8),
+  PMOVMSKB: signs(8), MOVMSKPS: signs(32), MOVMSKPD: signs(64),
 };
-
-function shuffled(dst: Operand, src: Operand, lanes: readonly number[]): void {
-  const value = src.readV128();
-  dst.writeV128(value.shuffle(value, lanes));
-}

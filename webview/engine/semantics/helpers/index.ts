@@ -3,10 +3,11 @@ import type { HelperDefinitions } from '../contract.ts';
 import { merge } from '../merge.ts';
 import { bitHelpers } from './bits.ts';
 import { cpuidHelper } from './cpuid.ts';
+import { roundingHelpers } from './rounding.ts';
 import { stringHelpers } from './strings.ts';
 import { wide } from './wide.ts';
 
 /** By name. */
 export const helpers: HelperDefinitions = merge({
-  bitHelpers, cpuidHelper, stringHelpers, wide,
+  bitHelpers, cpuidHelper, roundingHelpers, stringHelpers, wide,
 });
