@@ -45,7 +45,7 @@ const steps = {
   layers: () => check('layers', process.execPath, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs', '--config', '.dependency-cruiser.cjs', 'src', 'webview', 'images', 'test'),
   unit: () => vitest('unit'),
   programs: () => {
-    if (check('build', process.execPath, 'scripts/build.mjs') && check('disk image', process.execPath, 'scripts/image.mjs')) vitest('programs');
+    if (check('build', process.execPath, 'scripts/build.mjs') && check('disk image', process.execPath, 'scripts/ts.mjs', 'images/build.ts')) vitest('programs');
   },
   e2e: () => {
     if (check('extension', process.execPath, 'scripts/build.mjs')) vitest('e2e');
