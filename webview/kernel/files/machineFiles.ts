@@ -4,6 +4,7 @@ import { O_ACCMODE, O_PATH, O_RDONLY } from '../abi/fcntl.ts';
 import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE } from '../abi/inotify.ts';
 import type { Io } from '../../lib/wait.ts';
 import type { Devpts } from '../../fs/devpts.ts';
+import type { FileSystem } from '../../fs/vfs/fileSystem.ts';
 import type { Caller } from '../../fs/vfs/caller.ts';
 import type { Inode, Timespec } from '../../fs/vfs/inode.ts';
 import { Walk, type Namespace, type Openers } from '../../fs/vfs/namespace.ts';
@@ -19,7 +20,9 @@ import type { JobControl } from '../tty/jobControl.ts';
 import { Ptys } from '../tty/pty.ts';
 import type { Terminal } from '../tty/terminal.ts';
 import { AnonymousFiles } from './anonymous.ts';
+import { StatScratch } from './statStructs.ts';
 import { CharacterDevices, registerMemoryDevices } from './devices.ts';
+import { MemoryFiles } from './memoryFile.ts';
 import { FileTable, type CloseServices } from './fileTable.ts';
 
 /** What a machine gives its files. */
@@ -27,6 +30,8 @@ export interface MachineFileOptions {
   readonly namespace: Namespace;
   /** Mounted on /dev/pts, or to be. */
   readonly devpts: Devpts;
+  /** A tmpfs that is mounted nowhere: memfd_create(2). */
+  readonly memoryFileSystem: FileSystem;
   readonly jobControl: JobControl;
   readonly timers: TimerClock;
   /** Wall-clock time. */
@@ -44,7 +49,15 @@ export class MachineFiles implements Openers, CloseServices {
   readonly fifos = new Fifos();
   readonly devices = new CharacterDevices();
   readonly ptys: Ptys;
+  readonly memoryFiles: MemoryFiles;
+  /** F_SETOWN and F_SETSIG of open files. */
+  readonly owners = new WeakMap<OpenFile, { readonly pid: number; readonly signal: number }>();
+  readonly #ofdLocked = new WeakSet<OpenFile>();
   readonly unix: UnixSockets;
+  /** For stat(2). */
+  readonly statScratch = new StatScratch();
+  /** Wall-clock time. */
+  readonly now: () => Timespec;
   /** What /dev/console is: the machine's first terminal. */
   console: Terminal | undefined;
 
@@ -52,13 +65,15 @@ export class MachineFiles implements Openers, CloseServices {
     const { namespace, devpts, jobControl } = options;
     this.namespace = namespace;
     this.timers = options.timers;
-    this.anonymous = new AnonymousFiles(namespace, () => options.now());
+    this.now = () => options.now();
+    this.anonymous = new AnonymousFiles(namespace, this.now);
     this.ptys = new Ptys(jobControl, {
       add: (index, owner) => devpts.add(index, owner),
       remove: index => devpts.remove(index),
       pathOf: index => this.#slavePath(devpts, index),
     });
     this.unix = { addresses: new UnixAddresses(namespace), newPath: owner => this.anonymous.socket(owner) };
+    this.memoryFiles = new MemoryFiles(namespace, options.memoryFileSystem);
     registerMemoryDevices(this.devices, options);
     registerTerminalDevices(this.devices, this.ptys, jobControl, () => this.console);
   }
@@ -75,6 +90,20 @@ export class MachineFiles implements Openers, CloseServices {
   closed(file: OpenFile): void {
     if (file.flags & O_PATH) return;
     this.namespace.notify(file.inode, (file.flags & O_ACCMODE) === O_RDONLY ? IN_CLOSE_NOWRITE : IN_CLOSE_WRITE, file.path);
+  }
+
+  /** Open file description locks go with their open file (F_OFD_SETLK). */
+  dropOpenFileLocksAtClose(file: OpenFile): void {
+    if (this.#ofdLocked.has(file)) return;
+    this.#ofdLocked.add(file);
+    file.whenReleased(() => this.locks.releaseOwner(file.inode, file));
+  }
+
+  /** ftruncate(2): the descriptor's access counts, not the file's permissions. */
+  truncateOpen(caller: Caller, file: OpenFile, size: number): Io<number> {
+    const credentials = { ...caller.credentials, overridesAccess: true };
+    const { umask, root, cwd, fileSizeLimit } = caller;
+    return this.namespace.truncate({ credentials, umask, root, cwd, fileSizeLimit }, file.path, size);
   }
 
   characterDevice(path: Path, inode: Inode, flags: number, caller: Caller): Io<OpenFile | number> {

@@ -1,0 +1,254 @@
+/** open(2), stat(2), getdents(2), statfs(2), access(2) and their relatives. */
+import { Errno } from '../abi/errno.ts';
+import {
+  AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_NO_AUTOMOUNT, AT_SYMLINK_NOFOLLOW, O_ACCMODE, O_APPEND, O_ASYNC, O_CLOEXEC, O_CREAT, O_DIRECT,
+  O_DIRECTORY, O_DSYNC, O_EXCL, O_LARGEFILE, O_NOATIME, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_SYNC, O_TMPFILE, O_TRUNC, O_WRONLY,
+} from '../abi/fcntl.ts';
+import type { ByteString } from '../../lib/byteString.ts';
+import type { Io } from '../../lib/wait.ts';
+import type { DirectoryEntry } from '../../fs/vfs/inode.ts';
+import { Walk } from '../../fs/vfs/namespace.ts';
+import type { OpenFile } from '../../fs/vfs/openFile.ts';
+import type { Path } from '../../fs/vfs/path.ts';
+import { baseOf, installed, pathArgument, restart, type IoTask, type Result } from './ioTask.ts';
+import { encodeStat, encodeStatfs, encodeStatx } from '../files/statStructs.ts';
+
+/** Bits that open(2) of Linux knows (VALID_OPEN_FLAGS); openat2(2) refuses others, open(2) ignores them. */
+const openFlags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | O_ASYNC | O_DIRECT
+  | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE;
+
+// ---------------------------------------------------------------- open
+
+export function open(task: IoTask, path: number, flags: number, mode: number): Result {
+  return openat(task, AT_FDCWD, path, flags, mode);
+}
+
+export function creat(task: IoTask, path: number, mode: number): Result {
+  return openat(task, AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}
+
+export function openat(task: IoTask, directory: number, pathAddress: number, flags: number, mode: number): Result {
+  const path = pathArgument(task, pathAddress);
+  if (typeof path === 'number') return path;
+  const base = baseOf(task, directory, path);
+  if (typeof base === 'number') return base;
+  return openPath(task, base, path, flags & openFlags & ~O_LARGEFILE, mode & 0o7777);
+}
+
+function* openPath(task: IoTask, base: Path, path: ByteString, flags: number, mode: number): Io<number> {
+  const file = yield* task.machine.namespace.open(task, base, path, flags, mode);
+  if (typeof file === 'number') return file === -Errno.EINTR ? restart : file;
+  return yield* installed(task, file, (flags & O_CLOEXEC) !== 0);
+}
+
+const openHowSize = 24;
+const RESOLVE_NO_XDEV = 1;
+const RESOLVE_NO_MAGICLINKS = 2;
+const RESOLVE_NO_SYMLINKS = 4;
+const RESOLVE_BENEATH = 8;
+const RESOLVE_IN_ROOT = 16;
+const RESOLVE_CACHED = 32;
+const resolveFlags = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
+
+/** openat2(2) without restrictions on the walk; with some it answers -EAGAIN (a caller then falls back), as it must not ignore them. */
+export function openat2(task: IoTask, directory: number, pathAddress: number, how: number, size: number): Result {
+  if (size < openHowSize) return -Errno.EINVAL;
+  const view = task.memory.struct(how, openHowSize);
+  if (!view) return -Errno.EFAULT;
+  const flags = view.getUint32(0, true);
+  const mode = view.getUint32(8, true);
+  const resolve = view.getUint32(16, true);
+  if (view.getUint32(4, true) !== 0 || view.getUint32(20, true) !== 0 || (flags & ~openFlags) !== 0 || (resolve & ~resolveFlags) !== 0) return -Errno.EINVAL;
+  if (mode & ~0o7777 || (mode !== 0 && (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) === 0)) return -Errno.EINVAL;
+  if (resolve !== 0) return -Errno.EAGAIN;
+  return openat(task, directory, pathAddress, flags, mode);
+}
+
+// ---------------------------------------------------------------- stat
+
+export function stat(task: IoTask, path: number, out: number): Result {
+  return statAt(task, AT_FDCWD, path, out, 0);
+}
+
+export function lstat(task: IoTask, path: number, out: number): Result {
+  return statAt(task, AT_FDCWD, path, out, AT_SYMLINK_NOFOLLOW);
+}
+
+export function newfstatat(task: IoTask, directory: number, path: number, out: number, flags: number): Result {
+  if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT)) return -Errno.EINVAL;
+  return statAt(task, directory, path, out, flags);
+}
+
+export function fstat(task: IoTask, fd: number, out: number): Result {
+  const file = task.files.getAny(fd);
+  if (!file) return -Errno.EBADF;
+  return file.path.mount.fileSystem.cachesNames ? writeStat(task, file.path, out) : fresh(task, file.path, path => writeStat(task, path, out));
+}
+
+function statAt(task: IoTask, directory: number, pathAddress: number, out: number, flags: number): Result {
+  const path = pathArgument(task, pathAddress);
+  if (typeof path === 'number') return path;
+  if (path === '' && flags & AT_EMPTY_PATH && directory !== AT_FDCWD) return fstat(task, directory, out);
+  const base = baseOf(task, directory, path);
+  if (typeof base === 'number') return base;
+  const walk = (flags & AT_SYMLINK_NOFOLLOW ? 0 : Walk.follow) | (flags & AT_EMPTY_PATH ? Walk.empty : 0);
+  const place = task.machine.namespace.resolveCached(task, base, path, walk);
+  if (typeof place === 'number') return place;
+  if (place && place.mount.fileSystem.cachesNames) return writeStat(task, place, out);
+  return withPlace(task, base, path, walk, found => writeStat(task, found, out));
+}
+
+function writeStat(task: IoTask, path: Path, out: number): number {
+  return task.memory.writeBytes(out, encodeStat(task.machine.statScratch, path)) ? 0 : -Errno.EFAULT;
+}
+
+/** Resolves a path and calls `then` with what it found, up to date. */
+function* withPlace(task: IoTask, base: Path, path: ByteString, walk: number, then: (place: Path) => Result): Io<number> {
+  const place = yield* task.machine.namespace.resolve(task, base, path, walk);
+  if (typeof place === 'number') return place;
+  const result = then(place);
+  return typeof result === 'number' ? result : yield* result;
+}
+
+function* fresh(_task: IoTask, path: Path, then: (path: Path) => number): Io<number> {
+  const refreshed = yield* path.dentry.inode!.refresh();
+  return refreshed < 0 ? refreshed : then(path);
+}
+
+const AT_STATX_SYNC_TYPE = 0x6000;
+const STATX__RESERVED = 0x80000000;
+
+export function statx(task: IoTask, directory: number, pathAddress: number, flags: number, mask: number, out: number): Result {
+  if (mask & STATX__RESERVED || flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)) return -Errno.EINVAL;
+  if ((flags & AT_STATX_SYNC_TYPE) === AT_STATX_SYNC_TYPE) return -Errno.EINVAL;
+  const path = pathArgument(task, pathAddress);
+  if (typeof path === 'number') return path;
+  const put = (place: Path): number => (task.memory.writeBytes(out, encodeStatx(place)) ? 0 : -Errno.EFAULT);
+  if (path === '' && flags & AT_EMPTY_PATH && directory !== AT_FDCWD) {
+    const file = task.files.getAny(directory);
+    return file ? fresh(task, file.path, put) : -Errno.EBADF;
+  }
+  const base = baseOf(task, directory, path);
+  if (typeof base === 'number') return base;
+  return withPlace(task, base, path, (flags & AT_SYMLINK_NOFOLLOW ? 0 : Walk.follow) | (flags & AT_EMPTY_PATH ? Walk.empty : 0), put);
+}
+
+// ---------------------------------------------------------------- statfs
+
+export function statfs(task: IoTask, pathAddress: number, out: number): Result {
+  const path = pathArgument(task, pathAddress);
+  if (typeof path === 'number') return path;
+  return withPlace(task, task.cwd, path, Walk.follow, place => writeStatfs(task, place, out));
+}
+
+export function fstatfs(task: IoTask, fd: number, out: number): Result {
+  const file = task.files.getAny(fd);
+  return file ? writeStatfs(task, file.path, out) : -Errno.EBADF;
+}
+
+function writeStatfs(task: IoTask, path: Path, out: number): number {
+  const bytes = encodeStatfs(path, task.machine.namespace.statistics(path), task.wordSize);
+  return task.memory.writeBytes(out, bytes) ? 0 : -Errno.EFAULT;
+}
+
+// ---------------------------------------------------------------- access
+
+export function access(task: IoTask, path: number, mode: number): Result {
+  return faccessat2(task, AT_FDCWD, path, mode, 0);
+}
+
+export function faccessat(task: IoTask, directory: number, path: number, mode: number): Result {
+  return faccessat2(task, directory, path, mode, 0);
+}
+
+export function faccessat2(task: IoTask, directory: number, pathAddress: number, mode: number, flags: number): Result {
+  if (mode & ~7 || flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) return -Errno.EINVAL;
+  const path = pathArgument(task, pathAddress);
+  if (typeof path === 'number') return path;
+  const base = baseOf(task, directory, path);
+  if (typeof base === 'number') return base;
+  const walk = (flags & AT_SYMLINK_NOFOLLOW ? 0 : Walk.follow) | (flags & AT_EMPTY_PATH ? Walk.empty : 0);
+  const caller = flags & AT_EACCESS ? task : task.asRealUser;
+  return checkedAccess(task, caller, base, path, walk, mode);
+}
+
+function* checkedAccess(task: IoTask, caller: IoTask['asRealUser'], base: Path, path: ByteString, walk: number, mode: number): Io<number> {
+  const { namespace } = task.machine;
+  const place = yield* namespace.resolve(caller, base, path, walk);
+  return typeof place === 'number' ? place : yield* namespace.checkAccess(caller, place, mode);
+}
+
+// ---------------------------------------------------------------- directories
+
+const direntHeader = 19;
+
+export function getdents64(task: IoTask, fd: number, out: number, size: number): Result {
+  return readDirectory(task, fd, out, size, true);
+}
+
+export function getdents(task: IoTask, fd: number, out: number, size: number): Result {
+  return readDirectory(task, fd, out, size, false);
+}
+
+function readDirectory(task: IoTask, fd: number, out: number, size: number, wide: boolean): Result {
+  const file = task.files.get(fd);
+  if (!file) return -Errno.EBADF;
+  if (!file.inode.isDirectory) return -Errno.ENOTDIR;
+  return fillDirectory(task, file, out, Math.min(size, 1 << 20), wide);
+}
+
+function* fillDirectory(task: IoTask, file: OpenFile, out: number, size: number, wide: boolean): Io<number> {
+  if (file.inode.linkCount === 0) return -Errno.ENOENT;
+  const bytes = new Uint8Array(size);
+  let used = 0;
+  let position = file.position;
+  for (let full = false; !full;) {
+    const entries = yield* file.inode.readDirectory(position, file.path);
+    if (typeof entries === 'number') {
+      if (used === 0) return entries;
+      break;
+    }
+    if (entries.length === 0) break;
+    for (const entry of entries) {
+      const length = putEntry(bytes, used, entry, wide, task.wordSize);
+      if (length === 0) {
+        full = true;
+        if (used === 0) return -Errno.EINVAL;
+        break;
+      }
+      used += length;
+      position = entry.next;
+    }
+  }
+  const ready = yield* task.memory.prefault(out, used, true);
+  if (ready < 0) return ready;
+  task.memory.writeBytes(out, bytes.subarray(0, used));
+  file.position = position;
+  return used;
+}
+
+/** struct linux_dirent64 or linux_dirent: the record's length, 0 when it doesn't fit. */
+function putEntry(bytes: Uint8Array, at: number, entry: DirectoryEntry, wide: boolean, wordSize: number): number {
+  const header = wide ? direntHeader : 2 * wordSize + 2;
+  // The old form has the type in the record's last byte.
+  const length = Math.ceil((header + entry.name.length + (wide ? 1 : 2)) / wordSize) * wordSize;
+  if (at + length > bytes.length) return 0;
+  const view = new DataView(bytes.buffer, at, length);
+  const field = wide ? 8 : wordSize;
+  putWord(view, 0, entry.ino, field);
+  putWord(view, field, entry.next, field);
+  view.setUint16(2 * field, length, true);
+  if (wide) view.setUint8(18, entry.type);
+  else view.setUint8(length - 1, entry.type);
+  for (let i = 0; i < entry.name.length; i++) bytes[at + header + i] = entry.name.charCodeAt(i);
+  return length;
+}
+
+function putWord(view: DataView, at: number, value: number, size: number): void {
+  view.setUint32(at, value % 2 ** 32, true);
+  if (size === 8) view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
+}
+
+export function name_to_handle_at(): Result {
+  return -Errno.EOPNOTSUPP;
+}
