@@ -1,0 +1,115 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Engine } from '../../webview/engine/engine.ts';
+import type { PageTables } from '../../webview/engine/mmu/addressSpace.ts';
+import { CPUID } from '../../webview/engine/semantics/cpuid.ts';
+import { helpers } from '../../webview/engine/semantics/helpers/index.ts';
+import { descriptions } from '../../webview/engine/semantics/index.ts';
+import type { EngineThread } from '../../webview/engine/thread.ts';
+import { OFFERED, fateOf } from '../../webview/engine/x86/features.ts';
+import type { Feature } from '../../webview/engine/x86/rows.ts';
+import { ROWS } from '../../webview/engine/x86/table.ts';
+import { Exit, Reg } from '../../webview/kernel/cpu.ts';
+import { compileInterpreter } from '../harness/instruction.ts';
+
+// What can't be compared with the machine's CPU: instructions that leave for the kernel or ask about the processor.
+
+const module = compileInterpreter({ rows: ROWS, descriptions, helpers });
+const CODE = 0x400000;
+let engine: Engine, space: PageTables, thread: EngineThread, frame: number, now: number;
+
+beforeEach(() => {
+  now = 0;
+  engine = new Engine({ module, frames: 64, now: () => now });
+  space = engine.createAddressSpace()!;
+  thread = engine.createThread();
+  frame = engine.frames.allocate();
+  space.map(CODE, frame, 7);
+});
+
+/** Runs these bytes until they end. */
+function run(...bytes: number[]): Exit {
+  engine.frames.bytes.set(bytes, frame * 4096);
+  engine.frames.written(frame);
+  thread.rip = CODE;
+  return engine.run(thread, space, 1_000_000);
+}
+
+const syscall = [0x0f, 0x05];
+
+describe('system instructions', () => {
+  it('SYSCALL leaves rip in rcx and flags in r11', () => {
+    thread.rflags = 0x4 | 0x80 | 0x400;
+    expect(run(...syscall)).toBe(Exit.syscall);
+    expect(thread.get(Reg.rcx)).toBe(CODE + 2);
+    expect(thread.get(Reg.r11)).toBe(0x202 | 0x4 | 0x80 | 0x400);
+    expect(thread.rip).toBe(CODE + 2);
+  });
+
+  it('CPUID answers by its table, with zeros elsewhere', () => {
+    const ask = (leaf: number, subleaf: number): number[] => {
+      thread.setHalves(Reg.rax, leaf, 0xffffffff);
+      thread.setHalves(Reg.rcx, subleaf, 7);
+      expect(run(0x0f, 0xa2, ...syscall)).toBe(Exit.syscall);
+      // RCX is SYSCALL's by now.
+      return [Reg.rax, Reg.rbx, Reg.rdx].map(reg => thread.get(reg));
+    };
+    for (const { leaf, subleaf = 0, result: [eax, ebx, , edx] } of CPUID) expect(ask(leaf, subleaf)).toEqual([eax >>> 0, ebx >>> 0, edx >>> 0]);
+    expect(ask(7, 1)).toEqual([0, 0, 0]);
+    expect(ask(0x12345, 0)).toEqual([0, 0, 0]);
+  });
+
+  it('has a description for every integer instruction that CPUID promises', () => {
+    const integer: readonly Feature[] = ['cmov', 'popcnt', 'cx16', 'movbe', 'lzcnt', 'bmi1', 'bmi2', 'tsc', 'rdtscp', 'clflush', 'prefetchw', 'syscall'];
+    for (const feature of integer) expect(OFFERED).toContain(feature);
+    const missing = ROWS.filter(row => integer.includes(row.feature) && !row.operation.startsWith('FCMOV') && fateOf(row) === 'executed' && !Object.hasOwn(descriptions, row.operation));
+    expect(missing.map(row => row.operation)).toEqual([]);
+  });
+
+  it('RDTSC counts nanoseconds', () => {
+    now = 5 * 2 ** 32 + 77;
+    expect(run(0x0f, 0x31, ...syscall)).toBe(Exit.syscall);
+    expect([thread.get(Reg.rax), thread.get(Reg.rdx)]).toEqual([77, 5]);
+  });
+
+  it('INT n is open for 3 and 0x80 only', () => {
+    expect(run(0xcd, 3)).toBe(Exit.breakpoint);
+    expect(thread.rip).toBe(CODE + 2);
+    expect(run(0xcd, 0x80)).toBe(Exit.interrupt);
+    expect([engine.interruptVector, thread.rip]).toEqual([0x80, CODE + 2]);
+    expect(run(0xcd, 0x21)).toBe(Exit.generalProtection);
+    expect(thread.rip).toBe(CODE);
+  });
+
+  it('segment registers have the selectors of Linux', () => {
+    const read = (modrm: number): number => {
+      expect(run(0x8c, modrm, ...syscall)).toBe(Exit.syscall);
+      return thread.get(Reg.rax);
+    };
+    expect([0xc8, 0xd0, 0xd8, 0xe0].map(read)).toEqual([0x33, 0x2b, 0, 0]);
+    thread.set(Reg.rax, 0x2b);
+    expect(run(0x8e, 0xd8, ...syscall)).toBe(Exit.syscall); // mov ds, eax
+    thread.set(Reg.rax, 0x18);
+    expect(run(0x8e, 0xd8)).toBe(Exit.generalProtection);
+    expect(run(0x8e, 0xc8)).toBe(Exit.undefinedInstruction); // mov cs, eax
+  });
+
+  it('REP can be interrupted by the budget and by faults, with exact registers', () => {
+    const data = 0x10000000;
+    for (let i = 0; i < 400; i++) if (i !== 300) space.map(data + i * 4096, engine.frames.free > 8 ? engine.frames.allocate() : (engine.frames.retain(frame), frame), 3);
+    thread.set(Reg.rdi, data);
+    thread.set(Reg.rcx, 400 * 4096);
+    thread.set(Reg.rax, 0);
+    engine.frames.bytes.set([0xf3, 0xaa, ...syscall], frame * 4096); // rep stosb
+    space.unmap(data + 60 * 4096, 400 * 4096);
+    thread.rip = CODE;
+    let exit: Exit = Exit.budget, turns = 0;
+    for (; exit === Exit.budget; turns++) {
+      exit = engine.run(thread, space, 10);
+      expect(thread.get(Reg.rdi) - data + thread.get(Reg.rcx)).toBe(400 * 4096);
+    }
+    expect(exit).toBe(Exit.pageFault);
+    expect(thread.get(Reg.rdi)).toBe(engine.faultAddress);
+    expect(thread.rip).toBe(CODE);
+    expect(turns).toBeGreaterThan(0);
+  });
+});
