@@ -34,16 +34,29 @@ export class PageCache {
   dirtyPages = 0;
   pinnedPages = 0;
   readonly #owners: (PagedInode | undefined)[];
-  readonly #indices: Int32Array;
-  readonly #flags: Uint8Array;
+  #indices: Int32Array;
+  #flags: Uint8Array;
   #hand = 0;
   #isReclaiming = false;
 
   constructor(frames: FrameStore) {
     this.frames = frames;
-    this.#owners = new Array<PagedInode | undefined>(frames.total).fill(undefined);
-    this.#indices = new Int32Array(frames.total);
-    this.#flags = new Uint8Array(frames.total);
+    // Frame numbers may be larger than the count of frames: memory also holds what isn't a frame, and it may grow.
+    const count = frames.bytes.length / pageSize;
+    this.#owners = new Array<PagedInode | undefined>(count).fill(undefined);
+    this.#indices = new Int32Array(count);
+    this.#flags = new Uint8Array(count);
+  }
+
+  #grow(): void {
+    const count = this.frames.bytes.length / pageSize;
+    while (this.#owners.length < count) this.#owners.push(undefined);
+    const indices = new Int32Array(count);
+    indices.set(this.#indices);
+    this.#indices = indices;
+    const flags = new Uint8Array(count);
+    flags.set(this.#flags);
+    this.#flags = flags;
   }
 
   /** A frame for a page, its bytes undefined; 0 when memory is out even after reclaiming. */
@@ -58,6 +71,7 @@ export class PageCache {
 
   /** Takes over the reference to `frame` as page `index` of `inode`. */
   insert(inode: PagedInode, index: number, frame: number, isPinned: boolean): void {
+    if (frame >= this.#owners.length) this.#grow();
     this.#owners[frame] = inode;
     this.#indices[frame] = index;
     this.#flags[frame] = isPinned ? used | pinned : used;
@@ -117,7 +131,7 @@ export class PageCache {
   }
 
   #sweep(count: number): number {
-    const { total } = this.frames;
+    const total = this.#owners.length;
     let freed = 0;
     for (let looked = 0; looked < 2 * total && freed < count; looked++) {
       const frame = this.#hand;
