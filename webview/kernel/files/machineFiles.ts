@@ -2,6 +2,7 @@
 import { Errno } from '../abi/errno.ts';
 import { O_ACCMODE, O_PATH, O_RDONLY } from '../abi/fcntl.ts';
 import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE } from '../abi/inotify.ts';
+import type { ByteString } from '../../lib/byteString.ts';
 import type { Io } from '../../lib/wait.ts';
 import type { Devpts } from '../../fs/devpts.ts';
 import type { FileSystem } from '../../fs/vfs/fileSystem.ts';
@@ -9,7 +10,7 @@ import type { Caller } from '../../fs/vfs/caller.ts';
 import type { Inode, Timespec } from '../../fs/vfs/inode.ts';
 import { Walk, type Namespace, type Openers } from '../../fs/vfs/namespace.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
-import type { Path } from '../../fs/vfs/path.ts';
+import type { Mount, Path } from '../../fs/vfs/path.ts';
 import { FileLocks } from '../ipc/locks.ts';
 import { Fifos } from '../ipc/pipe.ts';
 import type { TimerClock } from '../ipc/timerfd.ts';
@@ -39,9 +40,16 @@ export interface MachineFileOptions {
   /** Fills with random bytes of the host. */
   random(bytes: Uint8Array): void;
   log(line: string): void;
+  /** mount(2) of a new file system: -ENODEV for a type that the machine doesn't have. */
+  createFileSystem(type: ByteString, source: ByteString, options: ByteString): FileSystem | number;
+  /** Some task's working or root directory is on the mount. */
+  isWorkedIn(mount: Mount): boolean;
+  /** pivot_root(2): tasks whose root or working directory is `old` go to `new_`. */
+  rootChanged(old: Path, new_: Path): void;
 }
 
 export class MachineFiles implements Openers, CloseServices {
+  readonly #options: MachineFileOptions;
   readonly namespace: Namespace;
   readonly timers: TimerClock;
   readonly anonymous: AnonymousFiles;
@@ -63,6 +71,7 @@ export class MachineFiles implements Openers, CloseServices {
 
   constructor(options: MachineFileOptions) {
     const { namespace, devpts, jobControl } = options;
+    this.#options = options;
     this.namespace = namespace;
     this.timers = options.timers;
     this.now = () => options.now();
@@ -76,6 +85,18 @@ export class MachineFiles implements Openers, CloseServices {
     this.memoryFiles = new MemoryFiles(namespace, options.memoryFileSystem);
     registerMemoryDevices(this.devices, options);
     registerTerminalDevices(this.devices, this.ptys, jobControl, () => this.console);
+  }
+
+  createFileSystem(type: ByteString, source: ByteString, options: ByteString): FileSystem | number {
+    return this.#options.createFileSystem(type, source, options);
+  }
+
+  isWorkedIn(mount: Mount): boolean {
+    return this.#options.isWorkedIn(mount);
+  }
+
+  rootChanged(old: Path, new_: Path): void {
+    this.#options.rootChanged(old, new_);
   }
 
   /** An empty descriptor table. */

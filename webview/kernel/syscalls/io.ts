@@ -11,6 +11,7 @@ import type { UserBuffer } from '../mm/userMemory.ts';
 import { Wait, type Attempt, type Io } from '../../lib/wait.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
 import { KernelFile } from '../files/kernelFile.ts';
+import { PipeFile } from '../ipc/pipe.ts';
 import { restarting, sleep, wouldBlock, type IoTask, type Result } from './ioTask.ts';
 
 /** The file's own position. */
@@ -246,6 +247,14 @@ function* writeSleeping(
     if (synced < 0) return synced;
   }
   return done;
+}
+
+/** User pages into a pipe, or (as Linux does) out of it, by copying. */
+export function vmsplice(task: IoTask, fd: number, vectors: number, count: number, flags: number): Result {
+  if (flags & ~0xf) return -Errno.EINVAL;
+  const file = task.files.get(fd);
+  if (!(file instanceof PipeFile)) return -Errno.EBADF;
+  return (file.flags & O_ACCMODE) === O_RDONLY ? readv(task, fd, vectors, count) : writev(task, fd, vectors, count);
 }
 
 // ---------------------------------------------------------------- position
