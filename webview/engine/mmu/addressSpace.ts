@@ -67,15 +67,22 @@ export class PageTables {
     return table * entriesPerTable + (page & PageTable.mask);
   }
 
+  /** Calls `visit` for each stretch of a range of pages that lies in one leaf table: first page, index of its entry, number of pages. */
+  #eachStretch(first: number, last: number, visit: (page: number, at: number, count: number) => void): void {
+    for (let page = first; page < last;) {
+      const at = this.#find(page);
+      const stop = at >= 0 ? Math.min(last, (Math.floor(page / entriesPerTable) + 1) * entriesPerTable) : Math.min(last, this.#skip(page));
+      if (at >= 0) visit(page, at, stop - page);
+      page = stop;
+    }
+  }
+
   /** Calls `visit` with the page and index of each present entry of a range of pages. */
   #each(first: number, last: number, visit: (page: number, at: number) => void): void {
     const { entries } = this.#parts;
-    for (let page = first; page < last;) {
-      const at = this.#find(page);
-      const stop = Math.min(last, (Math.floor(page / entriesPerTable) + 1) * entriesPerTable);
-      if (at >= 0) for (let i = 0; page + i < stop; i++) if (entries[at + i] !== 0) visit(page + i, at + i);
-      page = at >= 0 ? stop : Math.min(last, this.#skip(page));
-    }
+    this.#eachStretch(first, last, (page, at, count) => {
+      for (let i = 0; i < count; i++) if (entries[at + i] !== 0) visit(page + i, at + i);
+    });
   }
 
   /** First page behind `page`, which has no leaf table, that may have one. */
@@ -140,24 +147,33 @@ export class PageTables {
 
   /** Not shared: all entries become `cow` in both, also those that can't be written now, since mprotect(2) may change that. */
   copyTo(child: PageTables, address: number, length: number, share: boolean): boolean {
-    const { entries, frames } = this.#parts;
     let enough = true;
-    this.#each(address / 4096, (address + length) / 4096, (page, at) => {
-      if (!enough) return;
-      const target = child.#make(page);
-      if (target < 0) {
-        enough = false;
-        return;
-      }
-      if (!share) entries[at] = (entries[at]! & ~PteBit.write) | PteBit.cow;
-      const before = entries[target]!;
-      entries[target] = entries[at]! & ~PteBit.accessed;
-      frames.retain(entries[at]! >>> 12);
-      if (before !== 0) frames.release(before >>> 12);
+    this.#eachStretch(address / 4096, (address + length) / 4096, (page, at, count) => {
+      enough &&= this.#copyStretch(child, page, at, count, share);
     });
     this.#forget(address, length);
     child.#forget(address, length);
     return enough;
+  }
+
+  #copyStretch(child: PageTables, page: number, at: number, count: number, share: boolean): boolean {
+    const { entries, frames } = this.#parts;
+    let target = -1;
+    for (let i = 0; i < count; i++) {
+      let entry = entries[at + i]!;
+      if (entry === 0) continue;
+      // One table of the parent is one of the child.
+      if (target < 0) {
+        target = child.#make(page + i) - i;
+        if (target + i < 0) return false;
+      }
+      if (!share) entries[at + i] = entry = (entry & ~PteBit.write) | PteBit.cow;
+      const before = entries[target + i]!;
+      entries[target + i] = entry & ~PteBit.accessed;
+      frames.retain(entry >>> 12);
+      if (before !== 0) frames.release(before >>> 12);
+    }
+    return true;
   }
 
   move(address: number, length: number, to: number): boolean {

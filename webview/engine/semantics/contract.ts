@@ -62,7 +62,6 @@ export interface Operand {
   writeF64(value: F64): void;
   writeLow32(value: I32): void;
   writeLow64(value: I64): void;
-  /** Writes an mmx register; the x87 side effects (TOP 0, tags full, exponent ones) are done once by `vector.mmx()`. */
   /** Number of an x87 operand ST(i) as a value, or of any register: for helpers that take register numbers. */
   registerNumber(): I32;
 }
@@ -96,7 +95,10 @@ export interface Stack {
   release(bytes: number | Int): void;
 }
 
-/** Exits by name: numbers in state.ts, ExitCode. rip is that of this instruction, registers as they were, unless said otherwise. */
+/**
+ * Exits by name: numbers in state.ts, ExitCode. rip is that of this instruction, registers as they were, unless said otherwise. `pageFault`
+ * is whatever fault a helper found and noted (MemoryHelper): `control.exitIf(result.eq(-1), 'pageFault')`.
+ */
 export type ExitName = 'pageFault' | 'divide' | 'undefinedInstruction' | 'generalProtection' | 'x87' | 'simd' | 'overflow' | 'bound';
 
 /** Where the instruction goes. Without a word from a description, to the next one. */
