@@ -19,7 +19,7 @@ import { Vfs } from '../fs/vfs/vfs.ts';
 import { errnoName } from '../kernel/abi/errno.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RELATIME } from '../kernel/abi/mount.ts';
 import { type Io } from '../lib/wait.ts';
-import { BootError } from './disks.ts';
+import { BootError } from './bootError.ts';
 
 /** Device numbers (major << 8 | minor) of the mounts, as stat(2) shows them. */
 const devices = { disk: 0xfe00, proc: 0x15, sys: 0x16, dev: 0x05, pts: 0x17, shm: 0x18, run: 0x19, firstHost: 0x40 } as const;

@@ -136,7 +136,6 @@ export interface SystemView {
   readonly lastPid: number;
   readonly contextSwitches: number;
   readonly processesCreated: number;
-  readonly syscalls: number;
   readonly majorFaults: number;
   readonly minorFaults: number;
   /** uname(2). */
