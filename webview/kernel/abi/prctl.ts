@@ -1,0 +1,59 @@
+/** prctl(2), arch_prctl(2), personality(2), capabilities(7). */
+export const PR_SET_PDEATHSIG = 1;
+export const PR_GET_PDEATHSIG = 2;
+export const PR_GET_DUMPABLE = 3;
+export const PR_SET_DUMPABLE = 4;
+export const PR_GET_KEEPCAPS = 7;
+export const PR_SET_KEEPCAPS = 8;
+export const PR_GET_TIMING = 13;
+export const PR_SET_NAME = 15;
+export const PR_GET_NAME = 16;
+export const PR_GET_SECCOMP = 21;
+export const PR_SET_SECCOMP = 22;
+export const PR_CAPBSET_READ = 23;
+export const PR_CAPBSET_DROP = 24;
+export const PR_GET_TSC = 25;
+export const PR_GET_SECUREBITS = 27;
+export const PR_SET_SECUREBITS = 28;
+export const PR_SET_TIMERSLACK = 29;
+export const PR_GET_TIMERSLACK = 30;
+export const PR_SET_MM = 35;
+export const PR_SET_CHILD_SUBREAPER = 36;
+export const PR_GET_CHILD_SUBREAPER = 37;
+export const PR_SET_NO_NEW_PRIVS = 38;
+export const PR_GET_NO_NEW_PRIVS = 39;
+export const PR_GET_TID_ADDRESS = 40;
+export const PR_SET_THP_DISABLE = 41;
+export const PR_GET_THP_DISABLE = 42;
+export const PR_CAP_AMBIENT = 47;
+export const PR_SET_VMA = 0x53564d41;
+export const PR_SET_PTRACER = 0x59616d61;
+
+export const ARCH_SET_GS = 0x1001;
+export const ARCH_SET_FS = 0x1002;
+export const ARCH_GET_FS = 0x1003;
+export const ARCH_GET_GS = 0x1004;
+
+export const ADDR_NO_RANDOMIZE = 0x0040000;
+export const PER_LINUX32 = 8;
+
+/** The last capability (CAP_CHECKPOINT_RESTORE). */
+export const CAP_LAST_CAP = 40;
+export const CAP_CHOWN = 0;
+export const CAP_DAC_OVERRIDE = 1;
+export const CAP_FOWNER = 3;
+export const CAP_KILL = 5;
+export const CAP_SETGID = 6;
+export const CAP_SETUID = 7;
+export const CAP_SETPCAP = 8;
+export const CAP_IPC_LOCK = 14;
+export const CAP_SYS_CHROOT = 18;
+export const CAP_SYS_PTRACE = 19;
+export const CAP_SYS_ADMIN = 21;
+export const CAP_SYS_NICE = 23;
+export const CAP_SYS_RESOURCE = 24;
+export const CAP_SYS_TIME = 25;
+export const CAP_MKNOD = 27;
+export const LINUX_CAPABILITY_VERSION_1 = 0x19980330;
+export const LINUX_CAPABILITY_VERSION_2 = 0x20071026;
+export const LINUX_CAPABILITY_VERSION_3 = 0x20080522;

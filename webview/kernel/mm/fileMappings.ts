@@ -1,0 +1,60 @@
+/** Which mappings exist of which file: how the page cache finds written pages, and how a truncated file loses its mapped pages. */
+import { PROT_WRITE } from '../abi/mman.ts';
+import { Pte } from '../cpu.ts';
+import type { Inode } from '../../fs/vfs/inode.ts';
+import type { Mappings } from '../../fs/vfs/pageCache.ts';
+import type { Vma } from './vma.ts';
+
+const pageSize = 4096;
+
+export class FileMappings implements Mappings {
+  readonly #byInode = new Map<Inode, Set<Vma>>();
+
+  add(vma: Vma): void {
+    const { inode } = vma;
+    if (inode === undefined) return;
+    const vmas = this.#byInode.get(inode);
+    if (vmas) vmas.add(vma);
+    else this.#byInode.set(inode, new Set([vma]));
+  }
+
+  remove(vma: Vma): void {
+    const { inode } = vma;
+    if (inode === undefined) return;
+    const vmas = this.#byInode.get(inode);
+    if (vmas?.delete(vma) && vmas.size === 0) this.#byInode.delete(inode);
+  }
+
+  /** True while some process could write the file through a mapping, or has it mapped at all. */
+  isMapped(inode: Inode): boolean {
+    return this.#byInode.has(inode);
+  }
+
+  collectDirty(inode: Inode | undefined): void {
+    if (inode === undefined) {
+      for (const vmas of this.#byInode.values()) for (const vma of vmas) collectFrom(vma, vma.start, vma.end, true);
+    } else {
+      for (const vma of this.#byInode.get(inode) ?? []) collectFrom(vma, vma.start, vma.end, true);
+    }
+  }
+
+  unmap(inode: Inode, first: number, end: number): void {
+    for (const vma of this.#byInode.get(inode) ?? []) {
+      const from = Math.max(vma.start, vma.start + (first - vma.pageOffset) * pageSize);
+      const to = Math.min(vma.end, vma.start + (end - vma.pageOffset) * pageSize);
+      if (from < to) vma.memory.space.unmap(from, to - from);
+    }
+  }
+}
+
+/** Reports the pages of a shared mapping's range that were written since the last call; `rearm`: the next write shows again. */
+export function collectFrom(vma: Vma, start: number, end: number, rearm: boolean): void {
+  const { inode } = vma;
+  if (inode === undefined || !vma.shared || (vma.mayProtect & PROT_WRITE) === 0) return;
+  const { space } = vma.memory;
+  for (let page = space.nextEntry(start, end); page < end; page = space.nextEntry(page + pageSize, end)) {
+    if ((space.entry(page) & Pte.dirty) === 0) continue;
+    if (rearm) space.clearBits(page, pageSize, Pte.dirty);
+    inode.pageDirtied(vma.indexOf(page));
+  }
+}
