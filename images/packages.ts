@@ -32,6 +32,7 @@ const marks: readonly (readonly [RegExp, string])[] = [
   [/GNU Lesser General Public|GNU Library General Public/i, 'LGPL'],
   [/GNU General Public License|\bGPL\b/i, 'GPL'],
   [/Artistic License/i, 'Artistic'],
+  [/Info-ZIP/, 'Info-ZIP'],
 ];
 
 /**
