@@ -1,39 +1,38 @@
 /** Ancillary data of sendmsg(2) and recvmsg(2) (cmsg(3)): descriptors and credentials. */
 import { Errno } from '../abi/errno.ts';
-import { RLIMIT_NOFILE } from '../abi/resource.ts';
 import { SCM_CREDENTIALS, SCM_MAX_FD, SCM_RIGHTS, SOL_SOCKET } from '../abi/socket.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
 import type { IncomingMessage, SocketCredentials } from '../socket/socketFile.ts';
-import type { IoTask } from './ioTask.ts';
+import type { Task } from '../task/task.ts';
 
 /** net.core.optmem_max: more control data is refused. */
 const maximumControl = 20480;
 const credentialsSize = 12;
 
 /** struct cmsghdr: a length of the word's size, level, type; data is aligned to the word. */
-function headerSize(task: IoTask): number {
-  return task.wordSize + 8;
+function headerSize(task: Task): number {
+  return task.user.wordSize + 8;
 }
 
-function align(size: number, task: IoTask): number {
-  return Math.ceil(size / task.wordSize) * task.wordSize;
+function align(size: number, task: Task): number {
+  return Math.ceil(size / task.user.wordSize) * task.user.wordSize;
 }
 
 /** Control data of a message to send. Descriptors come with references. -EINVAL, -EBADF, -EPERM, -ETOOMANYREFS, -ENOBUFS, -EFAULT. */
 export function readControl(
-  task: IoTask, address: number, length: number, own: SocketCredentials,
+  task: Task, address: number, length: number, own: SocketCredentials,
 ): { rights: OpenFile[]; credentials: SocketCredentials } | number {
   const result = { rights: [] as OpenFile[], credentials: own };
   if (length === 0 || address === 0) return result;
   if (length > maximumControl) return -Errno.ENOBUFS;
-  const view = task.memory.struct(address, length);
+  const view = task.user.struct(address, length);
   if (!view) return -Errno.EFAULT;
   const header = headerSize(task);
   for (let at = 0; at + header <= length;) {
     const size = view.getUint32(at, true);
     if (size < header || at + size > length) return failed(result.rights, -Errno.EINVAL);
-    if (view.getInt32(at + task.wordSize, true) === SOL_SOCKET) {
-      const error = readOne(task, view, at + header, size - header, view.getInt32(at + task.wordSize + 4, true), result);
+    if (view.getInt32(at + task.user.wordSize, true) === SOL_SOCKET) {
+      const error = readOne(task, view, at + header, size - header, view.getInt32(at + task.user.wordSize + 4, true), result);
       if (error < 0) return failed(result.rights, error);
     }
     at += align(size, task);
@@ -47,7 +46,7 @@ function failed(rights: readonly OpenFile[], error: number): number {
 }
 
 function readOne(
-  task: IoTask, view: DataView, at: number, size: number, type: number, result: { rights: OpenFile[]; credentials: SocketCredentials },
+  task: Task, view: DataView, at: number, size: number, type: number, result: { rights: OpenFile[]; credentials: SocketCredentials },
 ): number {
   if (type === SCM_RIGHTS) {
     const count = Math.floor(size / 4);
@@ -68,7 +67,7 @@ function readOne(
 
 /** Stores the control data of a received message: how much there is, and whether some had to be left out (MSG_CTRUNC). */
 export function writeControl(
-  task: IoTask, address: number, room: number, message: IncomingMessage, withCredentials: boolean, closeOnExec: boolean,
+  task: Task, address: number, room: number, message: IncomingMessage, withCredentials: boolean, closeOnExec: boolean,
 ): { length: number; truncated: boolean } {
   const header = headerSize(task);
   const bytes = new Uint8Array(Math.min(room, maximumControl));
@@ -77,8 +76,8 @@ export function writeControl(
   let truncated = false;
   const begin = (type: number, size: number): number => {
     view.setUint32(used, header + size, true);
-    view.setInt32(used + task.wordSize, SOL_SOCKET, true);
-    view.setInt32(used + task.wordSize + 4, type, true);
+    view.setInt32(used + task.user.wordSize, SOL_SOCKET, true);
+    view.setInt32(used + task.user.wordSize + 4, type, true);
     return used + header;
   };
   if (withCredentials) {
@@ -101,15 +100,15 @@ export function writeControl(
       used = Math.min(bytes.length, used + align(header + 4 * numbers.length, task));
     }
   }
-  if (used > 0) task.memory.writeBytes(address, bytes.subarray(0, used));
+  if (used > 0) task.user.writeBytes(address, bytes.subarray(0, used));
   return { length: used, truncated };
 }
 
 /** Gives the first `fit` files descriptors while the limit allows it; the others are closed. */
-function installRights(task: IoTask, rights: readonly OpenFile[], fit: number, closeOnExec: boolean): number[] {
+function installRights(task: Task, rights: readonly OpenFile[], fit: number, closeOnExec: boolean): number[] {
   const numbers: number[] = [];
   rights.forEach((file, i) => {
-    const fd = i < fit && numbers.length === i ? task.files.add(file, closeOnExec, task.limit(RLIMIT_NOFILE)) : -1;
+    const fd = i < fit && numbers.length === i ? task.files.add(file, closeOnExec, task.descriptorLimit) : -1;
     if (fd >= 0) numbers.push(fd);
     else file.release();
   });

@@ -2,7 +2,6 @@
 import { Errno } from '../abi/errno.ts';
 import * as F from '../abi/fcntl.ts';
 import * as Request from '../abi/ioctl.ts';
-import { RLIMIT_NOFILE } from '../abi/resource.ts';
 import { S_IFIFO, S_IFMT, S_IFSOCK } from '../abi/stat.ts';
 import type { Io } from '../../lib/wait.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
@@ -11,13 +10,14 @@ import { MemoryFile } from '../files/memoryFile.ts';
 import type { RecordLock } from '../ipc/locks.ts';
 import { PipeFile, createPipe } from '../ipc/pipe.ts';
 import { PtyMasterFile } from '../tty/pty.ts';
-import { install, installed, restarting, type IoTask, type Result } from './ioTask.ts';
+import type { Task } from '../task/task.ts';
+import { install, installed, restarting, type Result } from './common.ts';
 
-export function close(task: IoTask, fd: number): Result {
+export function close(task: Task, fd: number): Result {
   return task.files.close(fd);
 }
 
-export function close_range(task: IoTask, first: number, last: number, flags: number): Result {
+export function close_range(task: Task, first: number, last: number, flags: number): Result {
   if (first > last || flags & ~(F.CLOSE_RANGE_CLOEXEC | F.CLOSE_RANGE_UNSHARE)) return -Errno.EINVAL;
   if (flags & F.CLOSE_RANGE_UNSHARE && task.files.isShared) task.unshareFiles();
   if (flags & F.CLOSE_RANGE_CLOEXEC) {
@@ -27,38 +27,38 @@ export function close_range(task: IoTask, first: number, last: number, flags: nu
   return closeRange(task, first, last);
 }
 
-function* closeRange(task: IoTask, first: number, last: number): Io<number> {
+function* closeRange(task: Task, first: number, last: number): Io<number> {
   yield* task.files.closeRange(first, last);
   return 0;
 }
 
-export function dup(task: IoTask, fd: number): number {
+export function dup(task: Task, fd: number): number {
   return duplicate(task, fd, 0, false);
 }
 
-function duplicate(task: IoTask, fd: number, from: number, closeOnExec: boolean): number {
+function duplicate(task: Task, fd: number, from: number, closeOnExec: boolean): number {
   const file = task.files.getAny(fd);
   if (!file) return -Errno.EBADF;
-  const limit = task.limit(RLIMIT_NOFILE);
+  const limit = task.descriptorLimit;
   if (from < 0 || from >= limit) return -Errno.EINVAL;
   const copy = task.files.add(file.retain(), closeOnExec, limit, from);
   if (copy < 0) file.release();
   return copy;
 }
 
-export function dup2(task: IoTask, fd: number, to: number): Result {
+export function dup2(task: Task, fd: number, to: number): Result {
   if (fd === to) return task.files.getAny(fd) ? fd : -Errno.EBADF;
   return duplicateTo(task, fd, to, false);
 }
 
-export function dup3(task: IoTask, fd: number, to: number, flags: number): Result {
+export function dup3(task: Task, fd: number, to: number, flags: number): Result {
   if (fd === to || flags & ~F.O_CLOEXEC) return -Errno.EINVAL;
   return duplicateTo(task, fd, to, (flags & F.O_CLOEXEC) !== 0);
 }
 
-function duplicateTo(task: IoTask, fd: number, to: number, closeOnExec: boolean): Result {
+function duplicateTo(task: Task, fd: number, to: number, closeOnExec: boolean): Result {
   const file = task.files.getAny(fd);
-  if (!file || to < 0 || to >= task.limit(RLIMIT_NOFILE)) return -Errno.EBADF;
+  if (!file || to < 0 || to >= task.descriptorLimit) return -Errno.EBADF;
   const closing = task.files.replace(to, file.retain(), closeOnExec);
   return closing ? finish(closing, to) : to;
 }
@@ -70,32 +70,32 @@ function* finish(closing: Io<void>, result: number): Io<number> {
 
 // ---------------------------------------------------------------- pipes and memory files
 
-export function pipe(task: IoTask, address: number): Result {
+export function pipe(task: Task, address: number): Result {
   return pipe2(task, address, 0);
 }
 
-export function pipe2(task: IoTask, address: number, flags: number): Result {
+export function pipe2(task: Task, address: number, flags: number): Result {
   if (flags & ~(F.O_CLOEXEC | F.O_NONBLOCK | F.O_DIRECT)) return -Errno.EINVAL;
-  const limit = task.limit(RLIMIT_NOFILE);
+  const limit = task.descriptorLimit;
   if (!task.files.hasRoom(2, limit)) return -Errno.EMFILE;
-  const path = task.machine.anonymous.pipe(task);
+  const path = task.machine.files.anonymous.pipe(task);
   const ends = createPipe(path, path.dentry.inode!, flags);
   const [reader, writer] = ends.map(end => task.files.add(end, (flags & F.O_CLOEXEC) !== 0, limit)) as [number, number];
-  if (task.memory.writeU32(address, reader) && task.memory.writeU32(address + 4, writer)) return 0;
+  if (task.user.writeU32(address, reader) && task.user.writeU32(address + 4, writer)) return 0;
   task.files.close(reader);
   task.files.close(writer);
   return -Errno.EFAULT;
 }
 
-export function memfd_create(task: IoTask, nameAddress: number, flags: number): Result {
+export function memfd_create(task: Task, nameAddress: number, flags: number): Result {
   if (flags & ~(F.MFD_CLOEXEC | F.MFD_ALLOW_SEALING)) return -Errno.EINVAL;
-  const name = task.memory.readString(nameAddress, 250);
+  const name = task.user.readString(nameAddress, 250);
   if (typeof name === 'number') return name === -Errno.ENAMETOOLONG ? -Errno.EINVAL : name;
   return createMemoryFile(task, name, flags);
 }
 
-function* createMemoryFile(task: IoTask, name: string, flags: number): Io<number> {
-  const file = yield* task.machine.memoryFiles.create(task, name, (flags & F.MFD_ALLOW_SEALING) !== 0);
+function* createMemoryFile(task: Task, name: string, flags: number): Io<number> {
+  const file = yield* task.machine.files.memoryFiles.create(task, name, (flags & F.MFD_ALLOW_SEALING) !== 0);
   return typeof file === 'number' ? file : yield* installed(task, file, (flags & F.MFD_CLOEXEC) !== 0);
 }
 
@@ -103,7 +103,7 @@ function* createMemoryFile(task: IoTask, name: string, flags: number): Io<number
 
 const settableFlags = F.O_APPEND | F.O_NONBLOCK | F.O_DIRECT | F.O_NOATIME | F.O_ASYNC;
 
-export function fcntl(task: IoTask, fd: number, command: number, argument: number): Result {
+export function fcntl(task: Task, fd: number, command: number, argument: number): Result {
   const file = task.files.getAny(fd);
   if (!file) return -Errno.EBADF;
   const integer = argument | 0;
@@ -117,13 +117,13 @@ export function fcntl(task: IoTask, fd: number, command: number, argument: numbe
       task.files.setCloseOnExec(fd, (integer & F.FD_CLOEXEC) !== 0);
       return 0;
     case F.F_GETFL:
-      return file.flags | (task.wordSize === 8 && (file.flags & F.O_PATH) === 0 ? F.O_LARGEFILE : 0);
+      return file.flags | (task.user.wordSize === 8 && (file.flags & F.O_PATH) === 0 ? F.O_LARGEFILE : 0);
     default:
       return file.flags & F.O_PATH ? -Errno.EBADF : fileControl(task, file, command, argument, integer);
   }
 }
 
-function fileControl(task: IoTask, file: OpenFile, command: number, argument: number, integer: number): Result {
+function fileControl(task: Task, file: OpenFile, command: number, argument: number, integer: number): Result {
   switch (command) {
     case F.F_SETFL:
       if (integer & F.O_NOATIME && task.credentials.uid !== file.inode.uid && !task.credentials.overridesOwnership) return -Errno.EPERM;
@@ -154,8 +154,8 @@ function fileControl(task: IoTask, file: OpenFile, command: number, argument: nu
 }
 
 /** Who gets SIGIO. Kept and given back; no SIGIO is sent (O_ASYNC is accepted without effect). */
-function owner(task: IoTask, file: OpenFile, command: number, value: number): number {
-  const { owners } = task.machine;
+function owner(task: Task, file: OpenFile, command: number, value: number): number {
+  const { owners } = task.machine.files;
   const kept = owners.get(file) ?? { pid: 0, signal: 0 };
   if (command === F.F_GETOWN) return kept.pid;
   if (command === F.F_GETSIG) return kept.signal;
@@ -167,30 +167,30 @@ function owner(task: IoTask, file: OpenFile, command: number, value: number): nu
 /** struct flock of the word size (F_GETLK64 of i386 is another call there). */
 const flockSize = 32;
 
-function recordLock(task: IoTask, file: OpenFile, command: number, address: number): Result {
+function recordLock(task: Task, file: OpenFile, command: number, address: number): Result {
   const bytes = new Uint8Array(flockSize);
-  if (!task.memory.readBytes(address, bytes)) return -Errno.EFAULT;
+  if (!task.user.readBytes(address, bytes)) return -Errno.EFAULT;
   const view = new DataView(bytes.buffer);
   const openFile = command >= F.F_OFD_GETLK;
   if (openFile && view.getInt32(24, true) !== 0) return -Errno.EINVAL;
   const request = lockRequest(task, file, view, openFile);
   if (typeof request === 'number') return request;
-  const { locks } = task.machine;
+  const { locks } = task.machine.files;
   if (command === F.F_GETLK || command === F.F_OFD_GETLK) {
     if (request.type === F.F_UNLCK) return -Errno.EINVAL;
     const held = locks.conflict(file.inode, request);
     writeLock(view, held, request.type);
-    return faultUnless(task.memory.writeBytes(address, bytes));
+    return faultUnless(task.user.writeBytes(address, bytes));
   }
   const access = file.flags & F.O_ACCMODE;
   if ((request.type === F.F_RDLCK && access === F.O_WRONLY) || (request.type === F.F_WRLCK && access === F.O_RDONLY)) return -Errno.EBADF;
-  if (openFile && request.type !== F.F_UNLCK) task.machine.dropOpenFileLocksAtClose(file);
+  if (openFile && request.type !== F.F_UNLCK) task.machine.files.dropOpenFileLocksAtClose(file);
   const sleeps = command === F.F_SETLKW || command === F.F_OFD_SETLKW;
   const result = locks.setRecord(file.inode, request);
   return result === -Errno.EAGAIN && sleeps ? restarting(locks.waitForRecord(file.inode, request)) : result;
 }
 
-function lockRequest(task: IoTask, file: OpenFile, view: DataView, openFile: boolean): RecordLock | number {
+function lockRequest(task: Task, file: OpenFile, view: DataView, openFile: boolean): RecordLock | number {
   const type = view.getInt16(0, true);
   const whence = view.getInt16(2, true);
   if (type < F.F_RDLCK || type > F.F_UNLCK || whence < F.SEEK_SET || whence > F.SEEK_END) return -Errno.EINVAL;
@@ -212,18 +212,18 @@ function writeLock(view: DataView, held: RecordLock | undefined, type: number): 
   view.setInt32(24, held.pid, true);
 }
 
-export function flock(task: IoTask, fd: number, operation: number): Result {
+export function flock(task: Task, fd: number, operation: number): Result {
   const file = task.files.get(fd);
   if (!file) return -Errno.EBADF;
   const kind = operation & ~F.LOCK_NB;
   if (kind !== F.LOCK_SH && kind !== F.LOCK_EX && kind !== F.LOCK_UN) return -Errno.EINVAL;
-  const result = task.machine.locks.setWhole(file, kind);
-  return result === -Errno.EAGAIN && (operation & F.LOCK_NB) === 0 ? restarting(task.machine.locks.waitForWhole(file, kind)) : result;
+  const result = task.machine.files.locks.setWhole(file, kind);
+  return result === -Errno.EAGAIN && (operation & F.LOCK_NB) === 0 ? restarting(task.machine.files.locks.waitForWhole(file, kind)) : result;
 }
 
 // ---------------------------------------------------------------- ioctl
 
-export function ioctl(task: IoTask, fd: number, request: number, argument: number): Result {
+export function ioctl(task: Task, fd: number, request: number, argument: number): Result {
   const file = task.files.get(fd);
   if (!file) return -Errno.EBADF;
   request >>>= 0;
@@ -234,7 +234,7 @@ export function ioctl(task: IoTask, fd: number, request: number, argument: numbe
       return 0;
     case Request.FIONBIO:
     case Request.FIOASYNC: {
-      const on = task.memory.readU32(argument);
+      const on = task.user.readU32(argument);
       if (on === undefined) return -Errno.EFAULT;
       const flag = request === Request.FIONBIO ? F.O_NONBLOCK : F.O_ASYNC;
       file.flags = on === 0 ? file.flags & ~flag : file.flags | flag;
@@ -242,11 +242,11 @@ export function ioctl(task: IoTask, fd: number, request: number, argument: numbe
     }
     case Request.FIONREAD: {
       const count = file instanceof KernelFile ? file.readable : file.inode.isRegular ? file.inode.size - file.position : -Errno.ENOTTY;
-      return count < 0 && !file.inode.isRegular ? count : faultUnless(task.memory.writeU32(argument, count));
+      return count < 0 && !file.inode.isRegular ? count : faultUnless(task.user.writeU32(argument, count));
     }
     case Request.FIOQSIZE:
       if (!file.inode.isRegular && !file.inode.isDirectory) return -Errno.ENOTTY;
-      return faultUnless(task.memory.writeU32(argument, file.inode.size % 2 ** 32) && task.memory.writeU32(argument + 4, Math.floor(file.inode.size / 2 ** 32)));
+      return faultUnless(task.user.writeU32(argument, file.inode.size % 2 ** 32) && task.user.writeU32(argument + 4, Math.floor(file.inode.size / 2 ** 32)));
     case Request.TIOCGPTPEER: {
       if (!(file instanceof PtyMasterFile)) return -Errno.ENOTTY;
       const peer = file.openPeer(argument | 0);
@@ -259,36 +259,36 @@ export function ioctl(task: IoTask, fd: number, request: number, argument: numbe
 
 // ---------------------------------------------------------------- durability, sizes, hints
 
-export function fsync(task: IoTask, fd: number): Result {
+export function fsync(task: Task, fd: number): Result {
   return syncFile(task, fd, false);
 }
 
-export function fdatasync(task: IoTask, fd: number): Result {
+export function fdatasync(task: Task, fd: number): Result {
   return syncFile(task, fd, true);
 }
 
-function syncFile(task: IoTask, fd: number, dataOnly: boolean): Result {
+function syncFile(task: Task, fd: number, dataOnly: boolean): Result {
   const file = task.files.get(fd);
   if (!file) return -Errno.EBADF;
   if (file instanceof KernelFile) return -Errno.EINVAL;
   return file.inode.sync(dataOnly);
 }
 
-export function sync(task: IoTask): Result {
+export function sync(task: Task): Result {
   return syncAll(task);
 }
 
-function* syncAll(task: IoTask): Io<number> {
+function* syncAll(task: Task): Io<number> {
   // sync(2) has no errors.
-  yield* task.machine.namespace.syncAll();
+  yield* task.machine.files.namespace.syncAll();
   return 0;
 }
 
-export function syncfs(task: IoTask, fd: number): Result {
+export function syncfs(task: Task, fd: number): Result {
   return task.files.get(fd)?.inode.fileSystem.sync() ?? -Errno.EBADF;
 }
 
-export function sync_file_range(task: IoTask, fd: number, offset: number, length: number, flags: number): Result {
+export function sync_file_range(task: Task, fd: number, offset: number, length: number, flags: number): Result {
   const file = task.files.get(fd);
   if (!file) return -Errno.EBADF;
   if (offset < 0 || length < 0 || flags & ~7) return -Errno.EINVAL;
@@ -297,7 +297,7 @@ export function sync_file_range(task: IoTask, fd: number, offset: number, length
   return flags & 2 ? file.inode.sync(true) : 0;
 }
 
-export function ftruncate(task: IoTask, fd: number, size: number): Result {
+export function ftruncate(task: Task, fd: number, size: number): Result {
   const file = task.files.get(fd);
   if (!file) return -Errno.EBADF;
   if (size < 0 || (file.flags & F.O_ACCMODE) === F.O_RDONLY || !file.inode.isRegular) return -Errno.EINVAL;
@@ -305,10 +305,10 @@ export function ftruncate(task: IoTask, fd: number, size: number): Result {
     const refused = file.checkResize(size);
     if (refused < 0) return refused;
   }
-  return task.machine.truncateOpen(task, file, size);
+  return task.machine.files.truncateOpen(task, file, size);
 }
 
-export function fallocate(task: IoTask, fd: number, mode: number, offset: number, length: number): Result {
+export function fallocate(task: Task, fd: number, mode: number, offset: number, length: number): Result {
   const file = task.files.get(fd);
   if (!file || (file.flags & F.O_ACCMODE) === F.O_RDONLY) return -Errno.EBADF;
   if (offset < 0 || length <= 0) return -Errno.EINVAL;
@@ -326,14 +326,14 @@ export function fallocate(task: IoTask, fd: number, mode: number, offset: number
   return inode.allocate(mode, offset, length);
 }
 
-export function fadvise64(task: IoTask, fd: number, _offset: number, length: number, advice: number): Result {
+export function fadvise64(task: Task, fd: number, _offset: number, length: number, advice: number): Result {
   const file = task.files.get(fd);
   if (!file) return -Errno.EBADF;
   if ((file.inode.mode & S_IFMT) === S_IFIFO) return -Errno.ESPIPE;
   return length < 0 || advice < 0 || advice > 5 ? -Errno.EINVAL : 0;
 }
 
-export function readahead(task: IoTask, fd: number): Result {
+export function readahead(task: Task, fd: number): Result {
   const file = task.files.get(fd);
   if (!file || (file.flags & F.O_ACCMODE) === F.O_WRONLY) return -Errno.EBADF;
   return file.inode.isRegular ? 0 : -Errno.EINVAL;

@@ -13,31 +13,32 @@ import { EventFile } from '../ipc/eventfd.ts';
 import { InotifyFile } from '../ipc/inotify.ts';
 import { SignalFile } from '../ipc/signalfd.ts';
 import { TimerFile, type TimerSetting } from '../ipc/timerfd.ts';
-import { install, pathArgument, type IoTask, type Result } from './ioTask.ts';
+import type { Task } from '../task/task.ts';
+import { install, pathArgument, type Result } from './common.ts';
 
-export function eventfd(task: IoTask, initial: number): Result {
+export function eventfd(task: Task, initial: number): Result {
   return eventfd2(task, initial, 0);
 }
 
-export function eventfd2(task: IoTask, initial: number, flags: number): Result {
+export function eventfd2(task: Task, initial: number, flags: number): Result {
   if (flags & ~(EFD_SEMAPHORE | O_CLOEXEC | O_NONBLOCK)) return -Errno.EINVAL;
-  return install(task, new EventFile(task.machine.anonymous.named(task, '[eventfd]'), initial >>> 0, flags), (flags & O_CLOEXEC) !== 0);
+  return install(task, new EventFile(task.machine.files.anonymous.named(task, '[eventfd]'), initial >>> 0, flags), (flags & O_CLOEXEC) !== 0);
 }
 
 // ---------------------------------------------------------------- timerfd
 
 const timerClocks: readonly number[] = [CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM];
 
-export function timerfd_create(task: IoTask, clock: number, flags: number): Result {
+export function timerfd_create(task: Task, clock: number, flags: number): Result {
   if (flags & ~(O_CLOEXEC | O_NONBLOCK) || !timerClocks.includes(clock)) return -Errno.EINVAL;
-  const file = new TimerFile(task.machine.anonymous.named(task, '[timerfd]'), clock, flags, task.machine.timers);
+  const file = new TimerFile(task.machine.files.anonymous.named(task, '[timerfd]'), clock, flags, task.machine.files.timers);
   return install(task, file, (flags & O_CLOEXEC) !== 0);
 }
 
-export function timerfd_settime(task: IoTask, fd: number, flags: number, setting: number, old: number): Result {
+export function timerfd_settime(task: Task, fd: number, flags: number, setting: number, old: number): Result {
   if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET)) return -Errno.EINVAL;
-  const { wordSize } = task;
-  const view = task.memory.struct(setting, Itimerspec.size(wordSize));
+  const { wordSize } = task.user;
+  const view = task.user.struct(setting, Itimerspec.size(wordSize));
   if (!view) return -Errno.EFAULT;
   const [intervalSeconds, intervalNanoseconds, seconds, nanoseconds] = (['interval_sec', 'interval_nsec', 'value_sec', 'value_nsec'] as const)
     .map(field => Itimerspec.get(view, field, wordSize)) as [number, number, number, number];
@@ -46,44 +47,44 @@ export function timerfd_settime(task: IoTask, fd: number, flags: number, setting
   }
   const file = timerFile(task, fd);
   if (typeof file === 'number') return file;
-  if (old !== 0 && !task.memory.ensure(old, Itimerspec.size(wordSize), true)) return -Errno.EFAULT;
+  if (old !== 0 && !task.user.ensure(old, Itimerspec.size(wordSize), true)) return -Errno.EFAULT;
   const before = file.set(flags, seconds, nanoseconds, intervalSeconds * 1e9 + intervalNanoseconds);
   return old === 0 ? 0 : putSetting(task, old, before);
 }
 
-export function timerfd_gettime(task: IoTask, fd: number, out: number): Result {
+export function timerfd_gettime(task: Task, fd: number, out: number): Result {
   const file = timerFile(task, fd);
   return typeof file === 'number' ? file : putSetting(task, out, file.setting);
 }
 
-function timerFile(task: IoTask, fd: number): TimerFile | number {
+function timerFile(task: Task, fd: number): TimerFile | number {
   const file = task.files.get(fd);
   return !file ? -Errno.EBADF : file instanceof TimerFile ? file : -Errno.EINVAL;
 }
 
-function putSetting(task: IoTask, out: number, { interval, value }: TimerSetting): number {
-  const { wordSize } = task;
+function putSetting(task: Task, out: number, { interval, value }: TimerSetting): number {
+  const { wordSize } = task.user;
   const bytes = new Uint8Array(Itimerspec.size(wordSize));
   Itimerspec.fill(new DataView(bytes.buffer), {
     interval_sec: Math.floor(interval / 1e9), interval_nsec: Math.floor(interval % 1e9), value_sec: Math.floor(value / 1e9), value_nsec: Math.floor(value % 1e9),
   }, wordSize);
-  return task.memory.writeBytes(out, bytes) ? 0 : -Errno.EFAULT;
+  return task.user.writeBytes(out, bytes) ? 0 : -Errno.EFAULT;
 }
 
 // ---------------------------------------------------------------- signalfd
 
-export function signalfd(task: IoTask, fd: number, mask: number, size: number): Result {
+export function signalfd(task: Task, fd: number, mask: number, size: number): Result {
   return signalfd4(task, fd, mask, size, 0);
 }
 
-export function signalfd4(task: IoTask, fd: number, mask: number, size: number, flags: number): Result {
+export function signalfd4(task: Task, fd: number, mask: number, size: number, flags: number): Result {
   if (flags & ~(O_CLOEXEC | O_NONBLOCK) || size !== 8) return -Errno.EINVAL;
-  const view = task.memory.struct(mask, 8);
+  const view = task.user.struct(mask, 8);
   if (!view) return -Errno.EFAULT;
   const low = (view.getUint32(0, true) & ~((1 << (SIGKILL - 1)) | (1 << (SIGSTOP - 1)))) >>> 0;
   const high = view.getUint32(4, true);
   if (fd === -1) {
-    const file = new SignalFile(task.machine.anonymous.named(task, '[signalfd]'), low, high, flags, task.pendingSignals);
+    const file = new SignalFile(task.machine.files.anonymous.named(task, '[signalfd]'), low, high, flags, task.pendingSignals);
     return install(task, file, (flags & O_CLOEXEC) !== 0);
   }
   const file = task.files.get(fd);
@@ -95,17 +96,17 @@ export function signalfd4(task: IoTask, fd: number, mask: number, size: number, 
 
 // ---------------------------------------------------------------- inotify
 
-export function inotify_init(task: IoTask): Result {
+export function inotify_init(task: Task): Result {
   return inotify_init1(task, 0);
 }
 
-export function inotify_init1(task: IoTask, flags: number): Result {
+export function inotify_init1(task: Task, flags: number): Result {
   if (flags & ~(O_CLOEXEC | O_NONBLOCK)) return -Errno.EINVAL;
-  const file = new InotifyFile(task.machine.anonymous.named(task, 'inotify'), flags, task.machine.namespace);
+  const file = new InotifyFile(task.machine.files.anonymous.named(task, 'inotify'), flags, task.machine.files.namespace);
   return install(task, file, (flags & O_CLOEXEC) !== 0);
 }
 
-export function inotify_add_watch(task: IoTask, fd: number, pathAddress: number, mask: number): Result {
+export function inotify_add_watch(task: Task, fd: number, pathAddress: number, mask: number): Result {
   const file = task.files.get(fd);
   if (!file) return -Errno.EBADF;
   if (!(file instanceof InotifyFile)) return -Errno.EINVAL;
@@ -113,8 +114,8 @@ export function inotify_add_watch(task: IoTask, fd: number, pathAddress: number,
   return typeof path === 'number' ? path : addWatch(task, file, path, mask);
 }
 
-function* addWatch(task: IoTask, file: InotifyFile, path: ByteString, mask: number): Io<number> {
-  const { namespace } = task.machine;
+function* addWatch(task: Task, file: InotifyFile, path: ByteString, mask: number): Io<number> {
+  const { namespace } = task.machine.files;
   const walk = (mask & IN_DONT_FOLLOW ? 0 : Walk.follow) | (mask & IN_ONLYDIR ? Walk.directory : 0);
   const place = yield* namespace.resolve(task, task.cwd, path, walk);
   if (typeof place === 'number') return place;
@@ -122,7 +123,7 @@ function* addWatch(task: IoTask, file: InotifyFile, path: ByteString, mask: numb
   return allowed < 0 ? allowed : file.addWatch(place.dentry.inode!, mask);
 }
 
-export function inotify_rm_watch(task: IoTask, fd: number, descriptor: number): Result {
+export function inotify_rm_watch(task: Task, fd: number, descriptor: number): Result {
   const file = task.files.get(fd);
   if (!file) return -Errno.EBADF;
   return file instanceof InotifyFile ? file.removeWatch(descriptor) : -Errno.EINVAL;

@@ -6,11 +6,13 @@ import {
 } from '../abi/fcntl.ts';
 import type { ByteString } from '../../lib/byteString.ts';
 import type { Io } from '../../lib/wait.ts';
+import type { Caller } from '../../fs/vfs/caller.ts';
 import type { DirectoryEntry } from '../../fs/vfs/inode.ts';
 import { Walk } from '../../fs/vfs/namespace.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
 import type { Path } from '../../fs/vfs/path.ts';
-import { baseOf, installed, pathArgument, restart, type IoTask, type Result } from './ioTask.ts';
+import type { Task } from '../task/task.ts';
+import { baseOf, installed, pathArgument, restart, type Result } from './common.ts';
 import { encodeStat, encodeStatfs, encodeStatx } from '../files/statStructs.ts';
 
 /** Bits that open(2) of Linux knows (VALID_OPEN_FLAGS); openat2(2) refuses others, open(2) ignores them. */
@@ -19,15 +21,15 @@ const openFlags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND |
 
 // ---------------------------------------------------------------- open
 
-export function open(task: IoTask, path: number, flags: number, mode: number): Result {
+export function open(task: Task, path: number, flags: number, mode: number): Result {
   return openat(task, AT_FDCWD, path, flags, mode);
 }
 
-export function creat(task: IoTask, path: number, mode: number): Result {
+export function creat(task: Task, path: number, mode: number): Result {
   return openat(task, AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
 
-export function openat(task: IoTask, directory: number, pathAddress: number, flags: number, mode: number): Result {
+export function openat(task: Task, directory: number, pathAddress: number, flags: number, mode: number): Result {
   const path = pathArgument(task, pathAddress);
   if (typeof path === 'number') return path;
   const base = baseOf(task, directory, path);
@@ -35,8 +37,8 @@ export function openat(task: IoTask, directory: number, pathAddress: number, fla
   return openPath(task, base, path, flags & openFlags & ~O_LARGEFILE, mode & 0o7777);
 }
 
-function* openPath(task: IoTask, base: Path, path: ByteString, flags: number, mode: number): Io<number> {
-  const file = yield* task.machine.namespace.open(task, base, path, flags, mode);
+function* openPath(task: Task, base: Path, path: ByteString, flags: number, mode: number): Io<number> {
+  const file = yield* task.machine.files.namespace.open(task, base, path, flags, mode);
   if (typeof file === 'number') return file === -Errno.EINTR ? restart : file;
   return yield* installed(task, file, (flags & O_CLOEXEC) !== 0);
 }
@@ -51,9 +53,9 @@ const RESOLVE_CACHED = 32;
 const resolveFlags = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
 
 /** openat2(2) without restrictions on the walk; with some it answers -EAGAIN (a caller then falls back), as it must not ignore them. */
-export function openat2(task: IoTask, directory: number, pathAddress: number, how: number, size: number): Result {
+export function openat2(task: Task, directory: number, pathAddress: number, how: number, size: number): Result {
   if (size < openHowSize) return -Errno.EINVAL;
-  const view = task.memory.struct(how, openHowSize);
+  const view = task.user.struct(how, openHowSize);
   if (!view) return -Errno.EFAULT;
   const flags = view.getUint32(0, true);
   const mode = view.getUint32(8, true);
@@ -66,51 +68,51 @@ export function openat2(task: IoTask, directory: number, pathAddress: number, ho
 
 // ---------------------------------------------------------------- stat
 
-export function stat(task: IoTask, path: number, out: number): Result {
+export function stat(task: Task, path: number, out: number): Result {
   return statAt(task, AT_FDCWD, path, out, 0);
 }
 
-export function lstat(task: IoTask, path: number, out: number): Result {
+export function lstat(task: Task, path: number, out: number): Result {
   return statAt(task, AT_FDCWD, path, out, AT_SYMLINK_NOFOLLOW);
 }
 
-export function newfstatat(task: IoTask, directory: number, path: number, out: number, flags: number): Result {
+export function newfstatat(task: Task, directory: number, path: number, out: number, flags: number): Result {
   if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT)) return -Errno.EINVAL;
   return statAt(task, directory, path, out, flags);
 }
 
-export function fstat(task: IoTask, fd: number, out: number): Result {
+export function fstat(task: Task, fd: number, out: number): Result {
   const file = task.files.getAny(fd);
   if (!file) return -Errno.EBADF;
   return file.path.mount.fileSystem.cachesNames ? writeStat(task, file.path, out) : fresh(task, file.path, path => writeStat(task, path, out));
 }
 
-function statAt(task: IoTask, directory: number, pathAddress: number, out: number, flags: number): Result {
+function statAt(task: Task, directory: number, pathAddress: number, out: number, flags: number): Result {
   const path = pathArgument(task, pathAddress);
   if (typeof path === 'number') return path;
   if (path === '' && flags & AT_EMPTY_PATH && directory !== AT_FDCWD) return fstat(task, directory, out);
   const base = baseOf(task, directory, path);
   if (typeof base === 'number') return base;
   const walk = (flags & AT_SYMLINK_NOFOLLOW ? 0 : Walk.follow) | (flags & AT_EMPTY_PATH ? Walk.empty : 0);
-  const place = task.machine.namespace.resolveCached(task, base, path, walk);
+  const place = task.machine.files.namespace.resolveCached(task, base, path, walk);
   if (typeof place === 'number') return place;
   if (place && place.mount.fileSystem.cachesNames) return writeStat(task, place, out);
   return withPlace(task, base, path, walk, found => writeStat(task, found, out));
 }
 
-function writeStat(task: IoTask, path: Path, out: number): number {
-  return task.memory.writeBytes(out, encodeStat(task.machine.statScratch, path)) ? 0 : -Errno.EFAULT;
+function writeStat(task: Task, path: Path, out: number): number {
+  return task.user.writeBytes(out, encodeStat(task.machine.files.statScratch, path)) ? 0 : -Errno.EFAULT;
 }
 
 /** Resolves a path and calls `then` with what it found, up to date. */
-function* withPlace(task: IoTask, base: Path, path: ByteString, walk: number, then: (place: Path) => Result): Io<number> {
-  const place = yield* task.machine.namespace.resolve(task, base, path, walk);
+function* withPlace(task: Task, base: Path, path: ByteString, walk: number, then: (place: Path) => Result): Io<number> {
+  const place = yield* task.machine.files.namespace.resolve(task, base, path, walk);
   if (typeof place === 'number') return place;
   const result = then(place);
   return typeof result === 'number' ? result : yield* result;
 }
 
-function* fresh(_task: IoTask, path: Path, then: (path: Path) => number): Io<number> {
+function* fresh(_task: Task, path: Path, then: (path: Path) => number): Io<number> {
   const refreshed = yield* path.dentry.inode!.refresh();
   return refreshed < 0 ? refreshed : then(path);
 }
@@ -118,12 +120,12 @@ function* fresh(_task: IoTask, path: Path, then: (path: Path) => number): Io<num
 const AT_STATX_SYNC_TYPE = 0x6000;
 const STATX__RESERVED = 0x80000000;
 
-export function statx(task: IoTask, directory: number, pathAddress: number, flags: number, mask: number, out: number): Result {
+export function statx(task: Task, directory: number, pathAddress: number, flags: number, mask: number, out: number): Result {
   if (mask & STATX__RESERVED || flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)) return -Errno.EINVAL;
   if ((flags & AT_STATX_SYNC_TYPE) === AT_STATX_SYNC_TYPE) return -Errno.EINVAL;
   const path = pathArgument(task, pathAddress);
   if (typeof path === 'number') return path;
-  const put = (place: Path): number => (task.memory.writeBytes(out, encodeStatx(place)) ? 0 : -Errno.EFAULT);
+  const put = (place: Path): number => (task.user.writeBytes(out, encodeStatx(place)) ? 0 : -Errno.EFAULT);
   if (path === '' && flags & AT_EMPTY_PATH && directory !== AT_FDCWD) {
     const file = task.files.getAny(directory);
     return file ? fresh(task, file.path, put) : -Errno.EBADF;
@@ -135,33 +137,33 @@ export function statx(task: IoTask, directory: number, pathAddress: number, flag
 
 // ---------------------------------------------------------------- statfs
 
-export function statfs(task: IoTask, pathAddress: number, out: number): Result {
+export function statfs(task: Task, pathAddress: number, out: number): Result {
   const path = pathArgument(task, pathAddress);
   if (typeof path === 'number') return path;
   return withPlace(task, task.cwd, path, Walk.follow, place => writeStatfs(task, place, out));
 }
 
-export function fstatfs(task: IoTask, fd: number, out: number): Result {
+export function fstatfs(task: Task, fd: number, out: number): Result {
   const file = task.files.getAny(fd);
   return file ? writeStatfs(task, file.path, out) : -Errno.EBADF;
 }
 
-function writeStatfs(task: IoTask, path: Path, out: number): number {
-  const bytes = encodeStatfs(path, task.machine.namespace.statistics(path), task.wordSize);
-  return task.memory.writeBytes(out, bytes) ? 0 : -Errno.EFAULT;
+function writeStatfs(task: Task, path: Path, out: number): number {
+  const bytes = encodeStatfs(path, task.machine.files.namespace.statistics(path), task.user.wordSize);
+  return task.user.writeBytes(out, bytes) ? 0 : -Errno.EFAULT;
 }
 
 // ---------------------------------------------------------------- access
 
-export function access(task: IoTask, path: number, mode: number): Result {
+export function access(task: Task, path: number, mode: number): Result {
   return faccessat2(task, AT_FDCWD, path, mode, 0);
 }
 
-export function faccessat(task: IoTask, directory: number, path: number, mode: number): Result {
+export function faccessat(task: Task, directory: number, path: number, mode: number): Result {
   return faccessat2(task, directory, path, mode, 0);
 }
 
-export function faccessat2(task: IoTask, directory: number, pathAddress: number, mode: number, flags: number): Result {
+export function faccessat2(task: Task, directory: number, pathAddress: number, mode: number, flags: number): Result {
   if (mode & ~7 || flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) return -Errno.EINVAL;
   const path = pathArgument(task, pathAddress);
   if (typeof path === 'number') return path;
@@ -172,8 +174,8 @@ export function faccessat2(task: IoTask, directory: number, pathAddress: number,
   return checkedAccess(task, caller, base, path, walk, mode);
 }
 
-function* checkedAccess(task: IoTask, caller: IoTask['asRealUser'], base: Path, path: ByteString, walk: number, mode: number): Io<number> {
-  const { namespace } = task.machine;
+function* checkedAccess(task: Task, caller: Caller, base: Path, path: ByteString, walk: number, mode: number): Io<number> {
+  const { namespace } = task.machine.files;
   const place = yield* namespace.resolve(caller, base, path, walk);
   return typeof place === 'number' ? place : yield* namespace.checkAccess(caller, place, mode);
 }
@@ -182,22 +184,22 @@ function* checkedAccess(task: IoTask, caller: IoTask['asRealUser'], base: Path, 
 
 const direntHeader = 19;
 
-export function getdents64(task: IoTask, fd: number, out: number, size: number): Result {
+export function getdents64(task: Task, fd: number, out: number, size: number): Result {
   return readDirectory(task, fd, out, size, true);
 }
 
-export function getdents(task: IoTask, fd: number, out: number, size: number): Result {
+export function getdents(task: Task, fd: number, out: number, size: number): Result {
   return readDirectory(task, fd, out, size, false);
 }
 
-function readDirectory(task: IoTask, fd: number, out: number, size: number, wide: boolean): Result {
+function readDirectory(task: Task, fd: number, out: number, size: number, wide: boolean): Result {
   const file = task.files.get(fd);
   if (!file) return -Errno.EBADF;
   if (!file.inode.isDirectory) return -Errno.ENOTDIR;
   return fillDirectory(task, file, out, Math.min(size, 1 << 20), wide);
 }
 
-function* fillDirectory(task: IoTask, file: OpenFile, out: number, size: number, wide: boolean): Io<number> {
+function* fillDirectory(task: Task, file: OpenFile, out: number, size: number, wide: boolean): Io<number> {
   if (file.inode.linkCount === 0) return -Errno.ENOENT;
   const bytes = new Uint8Array(size);
   let used = 0;
@@ -210,7 +212,7 @@ function* fillDirectory(task: IoTask, file: OpenFile, out: number, size: number,
     }
     if (entries.length === 0) break;
     for (const entry of entries) {
-      const length = putEntry(bytes, used, entry, wide, task.wordSize);
+      const length = putEntry(bytes, used, entry, wide, task.user.wordSize);
       if (length === 0) {
         full = true;
         if (used === 0) return -Errno.EINVAL;
@@ -220,9 +222,9 @@ function* fillDirectory(task: IoTask, file: OpenFile, out: number, size: number,
       position = entry.next;
     }
   }
-  const ready = yield* task.memory.prefault(out, used, true);
+  const ready = yield* task.user.prefault(out, used, true);
   if (ready < 0) return ready;
-  task.memory.writeBytes(out, bytes.subarray(0, used));
+  task.user.writeBytes(out, bytes.subarray(0, used));
   file.position = position;
   return used;
 }

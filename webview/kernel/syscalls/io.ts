@@ -5,63 +5,63 @@ import {
   SEEK_SET, O_SYNC,
 } from '../abi/fcntl.ts';
 import { IN_ACCESS, IN_MODIFY } from '../abi/inotify.ts';
-import { RLIMIT_FSIZE } from '../abi/resource.ts';
 import { SIGPIPE, SIGXFSZ } from '../abi/signal.ts';
 import type { UserBuffer } from '../mm/userMemory.ts';
 import { Wait, type Attempt, type Io } from '../../lib/wait.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
 import { KernelFile } from '../files/kernelFile.ts';
 import { PipeFile } from '../ipc/pipe.ts';
-import { restarting, sleep, wouldBlock, type IoTask, type Result } from './ioTask.ts';
+import type { Task } from '../task/task.ts';
+import { restarting, sleep, wouldBlock, type Result } from './common.ts';
 
 /** The file's own position. */
 const own = -1;
 
 // ---------------------------------------------------------------- reading
 
-export function read(task: IoTask, fd: number, address: number, count: number): Result {
+export function read(task: Task, fd: number, address: number, count: number): Result {
   const file = task.files.get(fd);
   if (!file || (file.flags & O_ACCMODE) === O_WRONLY) return -Errno.EBADF;
   return readBuffer(task, file, address, count, own);
 }
 
-export function pread64(task: IoTask, fd: number, address: number, count: number, position: number): Result {
+export function pread64(task: Task, fd: number, address: number, count: number, position: number): Result {
   const file = readableAt(task, fd, position);
   return typeof file === 'number' ? file : readBuffer(task, file, address, count, position);
 }
 
-export function readv(task: IoTask, fd: number, vectors: number, count: number): Result {
+export function readv(task: Task, fd: number, vectors: number, count: number): Result {
   const file = task.files.get(fd);
   if (!file || (file.flags & O_ACCMODE) === O_WRONLY) return -Errno.EBADF;
   return readVectors(task, file, vectors, count, own);
 }
 
-export function preadv(task: IoTask, fd: number, vectors: number, count: number, position: number): Result {
+export function preadv(task: Task, fd: number, vectors: number, count: number, position: number): Result {
   const file = readableAt(task, fd, position);
   return typeof file === 'number' ? file : readVectors(task, file, vectors, count, position);
 }
 
-export function preadv2(task: IoTask, fd: number, vectors: number, count: number, position: number, _high: number, flags: number): Result {
+export function preadv2(task: Task, fd: number, vectors: number, count: number, position: number, _high: number, flags: number): Result {
   if (flags & ~(RWF_NOWAIT | 1)) return -Errno.EOPNOTSUPP;
   if (position === -1) return readv(task, fd, vectors, count);
   return preadv(task, fd, vectors, count, position);
 }
 
-function readableAt(task: IoTask, fd: number, position: number): OpenFile | number {
+function readableAt(task: Task, fd: number, position: number): OpenFile | number {
   if (position < 0) return -Errno.EINVAL;
   const file = task.files.get(fd);
   if (!file || (file.flags & O_ACCMODE) === O_WRONLY) return -Errno.EBADF;
   return file.isSeekable ? file : -Errno.ESPIPE;
 }
 
-function readBuffer(task: IoTask, file: OpenFile, address: number, count: number, position: number): Result {
+function readBuffer(task: Task, file: OpenFile, address: number, count: number, position: number): Result {
   const buffer = task.buffer.range(address, count);
   const answer = readOnce(task, file, buffer, position);
   if (typeof answer === 'number' && (answer <= 0 || buffer.remaining === 0 || !mayHaveMore(file, position, answer))) return answer;
   return readOn(task, file, [address, count], position, answer);
 }
 
-function readVectors(task: IoTask, file: OpenFile, vectors: number, count: number, position: number): Result {
+function readVectors(task: Task, file: OpenFile, vectors: number, count: number, position: number): Result {
   const { buffer } = task;
   const length = buffer.vector(vectors, count);
   if (length < 0) return length;
@@ -76,17 +76,17 @@ function mayHaveMore(file: OpenFile, position: number, got: number): boolean {
   return file.inode.isRegular && (position === own ? file.position : position + got) < file.inode.size;
 }
 
-function readOnce(task: IoTask, file: OpenFile, buffer: UserBuffer, position: number): Attempt<number> {
+function readOnce(task: Task, file: OpenFile, buffer: UserBuffer, position: number): Attempt<number> {
   const got = file.read(buffer, position === own ? file.position : position);
   if (typeof got === 'number' && got > 0) {
     if (position === own && file.isSeekable) file.position += got;
-    if (file.inode.isRegular) task.machine.namespace.notify(file.inode, IN_ACCESS, file.path);
+    if (file.inode.isRegular) task.machine.files.namespace.notify(file.inode, IN_ACCESS, file.path);
   }
   return got;
 }
 
 /** Goes on where `answer` left off, until there is something for a file that isn't regular, or all of it for one that is. */
-function readOn(task: IoTask, file: OpenFile, parts: readonly number[], position: number, answer: Attempt<number>): Result {
+function readOn(task: Task, file: OpenFile, parts: readonly number[], position: number, answer: Attempt<number>): Result {
   if (answer instanceof Wait && wouldBlock(file, answer)) return -Errno.EAGAIN;
   if (answer instanceof Wait && file instanceof KernelFile) {
     const sleeping = file.sleepingRead(task.buffer.restore(parts));
@@ -95,7 +95,7 @@ function readOn(task: IoTask, file: OpenFile, parts: readonly number[], position
   return readSleeping(task, file, parts, position, answer);
 }
 
-function* readSleeping(task: IoTask, file: OpenFile, parts: readonly number[], position: number, answer: Attempt<number>): Io<number> {
+function* readSleeping(task: Task, file: OpenFile, parts: readonly number[], position: number, answer: Attempt<number>): Io<number> {
   let done = 0;
   for (;;) {
     const blocked = blockedBy(task, answer);
@@ -113,9 +113,9 @@ function* readSleeping(task: IoTask, file: OpenFile, parts: readonly number[], p
 }
 
 /** What an answer waits for: the file, or a page of the buffer that is on the disk. */
-function blockedBy(task: IoTask, answer: Attempt<number>): Wait | undefined {
+function blockedBy(task: Task, answer: Attempt<number>): Wait | undefined {
   if (answer instanceof Wait) return answer;
-  return answer === -Errno.EFAULT ? task.memory.blocked : undefined;
+  return answer === -Errno.EFAULT ? task.user.blocked : undefined;
 }
 
 /** The parts of a buffer (pairs of address and length) without the first `done` bytes. */
@@ -132,29 +132,29 @@ function behind(parts: readonly number[], done: number): readonly number[] {
 
 // ---------------------------------------------------------------- writing
 
-export function write(task: IoTask, fd: number, address: number, count: number): Result {
+export function write(task: Task, fd: number, address: number, count: number): Result {
   const file = task.files.get(fd);
   if (!file || (file.flags & O_ACCMODE) === O_RDONLY) return -Errno.EBADF;
   return writeBuffer(task, file, address, count, own);
 }
 
-export function pwrite64(task: IoTask, fd: number, address: number, count: number, position: number): Result {
+export function pwrite64(task: Task, fd: number, address: number, count: number, position: number): Result {
   const file = writableAt(task, fd, position);
   return typeof file === 'number' ? file : writeBuffer(task, file, address, count, position);
 }
 
-export function writev(task: IoTask, fd: number, vectors: number, count: number): Result {
+export function writev(task: Task, fd: number, vectors: number, count: number): Result {
   const file = task.files.get(fd);
   if (!file || (file.flags & O_ACCMODE) === O_RDONLY) return -Errno.EBADF;
   return writeVectors(task, file, vectors, count, own, 0);
 }
 
-export function pwritev(task: IoTask, fd: number, vectors: number, count: number, position: number): Result {
+export function pwritev(task: Task, fd: number, vectors: number, count: number, position: number): Result {
   const file = writableAt(task, fd, position);
   return typeof file === 'number' ? file : writeVectors(task, file, vectors, count, position, 0);
 }
 
-export function pwritev2(task: IoTask, fd: number, vectors: number, count: number, position: number, _high: number, flags: number): Result {
+export function pwritev2(task: Task, fd: number, vectors: number, count: number, position: number, _high: number, flags: number): Result {
   if (flags & ~(RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | 1)) return -Errno.EOPNOTSUPP;
   const file = position === -1 ? task.files.get(fd) : writableAt(task, fd, position);
   if (typeof file === 'number') return file;
@@ -162,21 +162,21 @@ export function pwritev2(task: IoTask, fd: number, vectors: number, count: numbe
   return writeVectors(task, file, vectors, count, flags & RWF_APPEND ? file.inode.size : position === -1 ? own : position, flags);
 }
 
-function writableAt(task: IoTask, fd: number, position: number): OpenFile | number {
+function writableAt(task: Task, fd: number, position: number): OpenFile | number {
   if (position < 0) return -Errno.EINVAL;
   const file = task.files.get(fd);
   if (!file || (file.flags & O_ACCMODE) === O_RDONLY) return -Errno.EBADF;
   return file.isSeekable ? file : -Errno.ESPIPE;
 }
 
-function writeBuffer(task: IoTask, file: OpenFile, address: number, count: number, position: number): Result {
+function writeBuffer(task: Task, file: OpenFile, address: number, count: number, position: number): Result {
   const buffer = task.buffer.range(address, count);
   const answer = writeOnce(task, file, buffer, position);
   if (typeof answer === 'number' && (buffer.remaining === 0 || answer < 0) && (file.flags & O_DSYNC) === 0) return written(task, file, answer);
   return writeOn(task, file, [address, count], position, answer, 0);
 }
 
-function writeVectors(task: IoTask, file: OpenFile, vectors: number, count: number, position: number, flags: number): Result {
+function writeVectors(task: Task, file: OpenFile, vectors: number, count: number, position: number, flags: number): Result {
   const { buffer } = task;
   const length = buffer.vector(vectors, count);
   if (length < 0) return length;
@@ -186,23 +186,23 @@ function writeVectors(task: IoTask, file: OpenFile, vectors: number, count: numb
   return writeOn(task, file, parts, position, answer, flags);
 }
 
-function writeOnce(task: IoTask, file: OpenFile, buffer: UserBuffer, position: number): Attempt<number> {
+function writeOnce(task: Task, file: OpenFile, buffer: UserBuffer, position: number): Attempt<number> {
   const taken = file.write(buffer, position === own ? file.position : position);
   if (typeof taken === 'number' && taken > 0) {
     if (file.isSeekable && position === own && (file.flags & O_APPEND) === 0) file.position += taken;
-    if (file.inode.isRegular) task.machine.namespace.notify(file.inode, IN_MODIFY, file.path);
+    if (file.inode.isRegular) task.machine.files.namespace.notify(file.inode, IN_MODIFY, file.path);
   }
   return taken;
 }
 
 /** The final answer of a write: errors that come with a signal send it. */
-function written(task: IoTask, file: OpenFile, result: number): number {
+function written(task: Task, file: OpenFile, result: number): number {
   if (result === -Errno.EPIPE) task.raise(SIGPIPE);
-  else if (result === -Errno.EFBIG && file.inode.isRegular && task.limit(RLIMIT_FSIZE) !== Infinity) task.raise(SIGXFSZ);
+  else if (result === -Errno.EFBIG && file.inode.isRegular && task.fileSizeLimit !== Infinity) task.raise(SIGXFSZ);
   return result;
 }
 
-function writeOn(task: IoTask, file: OpenFile, parts: readonly number[], position: number, answer: Attempt<number>, flags: number): Result {
+function writeOn(task: Task, file: OpenFile, parts: readonly number[], position: number, answer: Attempt<number>, flags: number): Result {
   if (answer instanceof Wait) {
     if (wouldBlock(file, answer)) return -Errno.EAGAIN;
   } else if (!goesOn(file) && !mustSync(file, flags)) {
@@ -221,7 +221,7 @@ function mustSync(file: OpenFile, flags: number): boolean {
 }
 
 function* writeSleeping(
-  task: IoTask, file: OpenFile, parts: readonly number[], position: number, answer: Attempt<number>, flags: number,
+  task: Task, file: OpenFile, parts: readonly number[], position: number, answer: Attempt<number>, flags: number,
 ): Io<number> {
   let done = 0;
   for (;;) {
@@ -250,7 +250,7 @@ function* writeSleeping(
 }
 
 /** User pages into a pipe, or (as Linux does) out of it, by copying. */
-export function vmsplice(task: IoTask, fd: number, vectors: number, count: number, flags: number): Result {
+export function vmsplice(task: Task, fd: number, vectors: number, count: number, flags: number): Result {
   if (flags & ~0xf) return -Errno.EINVAL;
   const file = task.files.get(fd);
   if (!(file instanceof PipeFile)) return -Errno.EBADF;
@@ -259,7 +259,7 @@ export function vmsplice(task: IoTask, fd: number, vectors: number, count: numbe
 
 // ---------------------------------------------------------------- position
 
-export function lseek(task: IoTask, fd: number, offset: number, whence: number): Result {
+export function lseek(task: Task, fd: number, offset: number, whence: number): Result {
   const file = task.files.get(fd);
   if (!file) return -Errno.EBADF;
   if (whence < SEEK_SET || whence > SEEK_HOLE) return -Errno.EINVAL;

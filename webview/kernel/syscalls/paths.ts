@@ -8,10 +8,11 @@ import type { Io } from '../../lib/wait.ts';
 import type { AttributeChange, Timespec } from '../../fs/vfs/inode.ts';
 import { Walk } from '../../fs/vfs/namespace.ts';
 import type { Path } from '../../fs/vfs/path.ts';
-import { baseOf, pathArgument, type IoTask, type Result } from './ioTask.ts';
+import type { Task } from '../task/task.ts';
+import { baseOf, pathArgument, type Result } from './common.ts';
 
 /** A path argument with where it starts, or -errno. */
-function place(task: IoTask, directory: number, address: number): { base: Path; path: ByteString } | number {
+function place(task: Task, directory: number, address: number): { base: Path; path: ByteString } | number {
   const path = pathArgument(task, address);
   if (typeof path === 'number') return path;
   const base = baseOf(task, directory, path);
@@ -20,61 +21,61 @@ function place(task: IoTask, directory: number, address: number): { base: Path; 
 
 // ---------------------------------------------------------------- names
 
-export function mkdir(task: IoTask, path: number, mode: number): Result {
+export function mkdir(task: Task, path: number, mode: number): Result {
   return mkdirat(task, AT_FDCWD, path, mode);
 }
 
-export function mkdirat(task: IoTask, directory: number, path: number, mode: number): Result {
+export function mkdirat(task: Task, directory: number, path: number, mode: number): Result {
   const at = place(task, directory, path);
-  return typeof at === 'number' ? at : task.machine.namespace.mkdir(task, at.base, at.path, mode & 0o7777);
+  return typeof at === 'number' ? at : task.machine.files.namespace.mkdir(task, at.base, at.path, mode & 0o7777);
 }
 
-export function mknod(task: IoTask, path: number, mode: number, device: number): Result {
+export function mknod(task: Task, path: number, mode: number, device: number): Result {
   return mknodat(task, AT_FDCWD, path, mode, device);
 }
 
-export function mknodat(task: IoTask, directory: number, path: number, mode: number, device: number): Result {
+export function mknodat(task: Task, directory: number, path: number, mode: number, device: number): Result {
   const at = place(task, directory, path);
   return typeof at === 'number' ? at : makeNode(task, at.base, at.path, mode, device);
 }
 
-function* makeNode(task: IoTask, base: Path, path: ByteString, mode: number, device: number): Io<number> {
-  const made = yield* task.machine.namespace.mknod(task, base, path, mode, device);
+function* makeNode(task: Task, base: Path, path: ByteString, mode: number, device: number): Io<number> {
+  const made = yield* task.machine.files.namespace.mknod(task, base, path, mode, device);
   return typeof made === 'number' ? made : 0;
 }
 
-export function unlink(task: IoTask, path: number): Result {
+export function unlink(task: Task, path: number): Result {
   return unlinkat(task, AT_FDCWD, path, 0);
 }
 
-export function rmdir(task: IoTask, path: number): Result {
+export function rmdir(task: Task, path: number): Result {
   return unlinkat(task, AT_FDCWD, path, AT_REMOVEDIR);
 }
 
-export function unlinkat(task: IoTask, directory: number, path: number, flags: number): Result {
+export function unlinkat(task: Task, directory: number, path: number, flags: number): Result {
   if (flags & ~AT_REMOVEDIR) return -Errno.EINVAL;
   const at = place(task, directory, path);
   if (typeof at === 'number') return at;
-  const { namespace } = task.machine;
+  const { namespace } = task.machine.files;
   return flags & AT_REMOVEDIR ? namespace.rmdir(task, at.base, at.path) : namespace.unlink(task, at.base, at.path);
 }
 
-export function symlink(task: IoTask, target: number, path: number): Result {
+export function symlink(task: Task, target: number, path: number): Result {
   return symlinkat(task, target, AT_FDCWD, path);
 }
 
-export function symlinkat(task: IoTask, targetAddress: number, directory: number, path: number): Result {
+export function symlinkat(task: Task, targetAddress: number, directory: number, path: number): Result {
   const target = pathArgument(task, targetAddress);
   if (typeof target === 'number') return target;
   const at = place(task, directory, path);
-  return typeof at === 'number' ? at : task.machine.namespace.symlink(task, at.base, at.path, target);
+  return typeof at === 'number' ? at : task.machine.files.namespace.symlink(task, at.base, at.path, target);
 }
 
-export function link(task: IoTask, oldPath: number, newPath: number): Result {
+export function link(task: Task, oldPath: number, newPath: number): Result {
   return linkat(task, AT_FDCWD, oldPath, AT_FDCWD, newPath, 0);
 }
 
-export function linkat(task: IoTask, oldDirectory: number, oldPath: number, newDirectory: number, newPath: number, flags: number): Result {
+export function linkat(task: Task, oldDirectory: number, oldPath: number, newDirectory: number, newPath: number, flags: number): Result {
   if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) return -Errno.EINVAL;
   const from = place(task, oldDirectory, oldPath);
   if (typeof from === 'number') return from;
@@ -82,41 +83,41 @@ export function linkat(task: IoTask, oldDirectory: number, oldPath: number, newD
   return typeof to === 'number' ? to : makeLink(task, from.base, from.path, flags, to.base, to.path);
 }
 
-function* makeLink(task: IoTask, fromBase: Path, from: ByteString, flags: number, toBase: Path, to: ByteString): Io<number> {
-  const { namespace } = task.machine;
+function* makeLink(task: Task, fromBase: Path, from: ByteString, flags: number, toBase: Path, to: ByteString): Io<number> {
+  const { namespace } = task.machine.files;
   const walk = (flags & AT_SYMLINK_FOLLOW ? Walk.follow : 0) | (flags & AT_EMPTY_PATH ? Walk.empty : 0);
   const source = yield* namespace.resolve(task, fromBase, from, walk);
   return typeof source === 'number' ? source : yield* namespace.link(task, source, toBase, to);
 }
 
-export function rename(task: IoTask, oldPath: number, newPath: number): Result {
+export function rename(task: Task, oldPath: number, newPath: number): Result {
   return renameat2(task, AT_FDCWD, oldPath, AT_FDCWD, newPath, 0);
 }
 
-export function renameat(task: IoTask, oldDirectory: number, oldPath: number, newDirectory: number, newPath: number): Result {
+export function renameat(task: Task, oldDirectory: number, oldPath: number, newDirectory: number, newPath: number): Result {
   return renameat2(task, oldDirectory, oldPath, newDirectory, newPath, 0);
 }
 
-export function renameat2(task: IoTask, oldDirectory: number, oldPath: number, newDirectory: number, newPath: number, flags: number): Result {
+export function renameat2(task: Task, oldDirectory: number, oldPath: number, newDirectory: number, newPath: number, flags: number): Result {
   if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE) || flags === (RENAME_NOREPLACE | RENAME_EXCHANGE)) return -Errno.EINVAL;
   const from = place(task, oldDirectory, oldPath);
   if (typeof from === 'number') return from;
   const to = place(task, newDirectory, newPath);
-  return typeof to === 'number' ? to : task.machine.namespace.rename(task, from.base, from.path, to.base, to.path, flags);
+  return typeof to === 'number' ? to : task.machine.files.namespace.rename(task, from.base, from.path, to.base, to.path, flags);
 }
 
-export function readlink(task: IoTask, path: number, out: number, size: number): Result {
+export function readlink(task: Task, path: number, out: number, size: number): Result {
   return readlinkat(task, AT_FDCWD, path, out, size);
 }
 
-export function readlinkat(task: IoTask, directory: number, path: number, out: number, size: number): Result {
+export function readlinkat(task: Task, directory: number, path: number, out: number, size: number): Result {
   if (size <= 0) return -Errno.EINVAL;
   const at = place(task, directory, path);
   return typeof at === 'number' ? at : putTarget(task, at.base, at.path, out, size);
 }
 
-function* putTarget(task: IoTask, base: Path, path: ByteString, out: number, size: number): Io<number> {
-  const { namespace } = task.machine;
+function* putTarget(task: Task, base: Path, path: ByteString, out: number, size: number): Io<number> {
+  const { namespace } = task.machine.files;
   const found = yield* namespace.resolve(task, base, path, Walk.empty);
   if (typeof found === 'number') return found;
   const target = yield* namespace.readlink(task, found);
@@ -124,45 +125,45 @@ function* putTarget(task: IoTask, base: Path, path: ByteString, out: number, siz
   return yield* putBytes(task, out, toBytes(target).subarray(0, size));
 }
 
-function* putBytes(task: IoTask, out: number, bytes: Uint8Array): Io<number> {
-  const ready = yield* task.memory.prefault(out, bytes.length, true);
+function* putBytes(task: Task, out: number, bytes: Uint8Array): Io<number> {
+  const ready = yield* task.user.prefault(out, bytes.length, true);
   if (ready < 0) return ready;
-  task.memory.writeBytes(out, bytes);
+  task.user.writeBytes(out, bytes);
   return bytes.length;
 }
 
 // ---------------------------------------------------------------- attributes
 
 /** Resolves and changes attributes. */
-function* change(task: IoTask, base: Path, path: ByteString, walk: number, attributes: AttributeChange, touch = false): Io<number> {
-  const { namespace } = task.machine;
+function* change(task: Task, base: Path, path: ByteString, walk: number, attributes: AttributeChange, touch = false): Io<number> {
+  const { namespace } = task.machine.files;
   const found = yield* namespace.resolve(task, base, path, walk);
   return typeof found === 'number' ? found : yield* namespace.setAttributes(task, found, attributes, touch);
 }
 
-export function chmod(task: IoTask, path: number, mode: number): Result {
+export function chmod(task: Task, path: number, mode: number): Result {
   return fchmodat(task, AT_FDCWD, path, mode);
 }
 
-export function fchmodat(task: IoTask, directory: number, path: number, mode: number): Result {
+export function fchmodat(task: Task, directory: number, path: number, mode: number): Result {
   const at = place(task, directory, path);
   return typeof at === 'number' ? at : change(task, at.base, at.path, Walk.follow, { mode: mode & 0o7777 });
 }
 
-export function fchmod(task: IoTask, fd: number, mode: number): Result {
+export function fchmod(task: Task, fd: number, mode: number): Result {
   const file = task.files.get(fd);
-  return file ? task.machine.namespace.setAttributes(task, file.path, { mode: mode & 0o7777 }) : -Errno.EBADF;
+  return file ? task.machine.files.namespace.setAttributes(task, file.path, { mode: mode & 0o7777 }) : -Errno.EBADF;
 }
 
-export function chown(task: IoTask, path: number, uid: number, gid: number): Result {
+export function chown(task: Task, path: number, uid: number, gid: number): Result {
   return fchownat(task, AT_FDCWD, path, uid, gid, 0);
 }
 
-export function lchown(task: IoTask, path: number, uid: number, gid: number): Result {
+export function lchown(task: Task, path: number, uid: number, gid: number): Result {
   return fchownat(task, AT_FDCWD, path, uid, gid, AT_SYMLINK_NOFOLLOW);
 }
 
-export function fchownat(task: IoTask, directory: number, path: number, uid: number, gid: number, flags: number): Result {
+export function fchownat(task: Task, directory: number, path: number, uid: number, gid: number, flags: number): Result {
   if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) return -Errno.EINVAL;
   const at = place(task, directory, path);
   if (typeof at === 'number') return at;
@@ -170,9 +171,9 @@ export function fchownat(task: IoTask, directory: number, path: number, uid: num
   return change(task, at.base, at.path, walk, ownership(uid, gid));
 }
 
-export function fchown(task: IoTask, fd: number, uid: number, gid: number): Result {
+export function fchown(task: Task, fd: number, uid: number, gid: number): Result {
   const file = task.files.get(fd);
-  return file ? task.machine.namespace.setAttributes(task, file.path, ownership(uid, gid)) : -Errno.EBADF;
+  return file ? task.machine.files.namespace.setAttributes(task, file.path, ownership(uid, gid)) : -Errno.EBADF;
 }
 
 /** -1 leaves an id as it is. */
@@ -188,7 +189,7 @@ function ownership(uid: number, gid: number): AttributeChange {
 const UTIME_NOW = 0x3fffffff;
 const UTIME_OMIT = 0x3ffffffe;
 
-export function utimensat(task: IoTask, directory: number, pathAddress: number, times: number, flags: number): Result {
+export function utimensat(task: Task, directory: number, pathAddress: number, times: number, flags: number): Result {
   if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) return -Errno.EINVAL;
   const wanted = times === 0 ? [now, now] as const : readTimes(task, times);
   if (typeof wanted === 'number') return wanted;
@@ -206,9 +207,9 @@ export function utimensat(task: IoTask, directory: number, pathAddress: number, 
 type WantedTime = Timespec | typeof now | undefined;
 const now = 'now';
 
-function readTimes(task: IoTask, address: number): readonly [WantedTime, WantedTime] | number {
-  const { wordSize } = task;
-  const view = task.memory.struct(address, 4 * wordSize);
+function readTimes(task: Task, address: number): readonly [WantedTime, WantedTime] | number {
+  const { wordSize } = task.user;
+  const view = task.user.struct(address, 4 * wordSize);
   if (!view) return -Errno.EFAULT;
   const result: WantedTime[] = [];
   for (const at of [0, 2 * wordSize]) {
@@ -225,37 +226,37 @@ function signedWord(view: DataView, at: number, wordSize: number): number {
   return wordSize === 8 ? view.getInt32(at + 4, true) * 2 ** 32 + view.getUint32(at, true) : view.getInt32(at, true);
 }
 
-function setTimes(task: IoTask, base: Path, path: ByteString, walk: number, [atime, mtime]: readonly [WantedTime, WantedTime]): Result {
+function setTimes(task: Task, base: Path, path: ByteString, walk: number, [atime, mtime]: readonly [WantedTime, WantedTime]): Result {
   // Both "now" needs only write access; anything else needs ownership (utimensat(2)).
   if (atime === now && mtime === now) return change(task, base, path, walk, {}, true);
   const attributes: AttributeChange = {};
-  const present = task.machine.now();
+  const present = task.machine.files.now();
   if (atime !== undefined) attributes.atime = atime === now ? present : atime;
   if (mtime !== undefined) attributes.mtime = mtime === now ? present : mtime;
   return change(task, base, path, walk, attributes);
 }
 
-export function utime(task: IoTask, pathAddress: number, times: number): Result {
+export function utime(task: Task, pathAddress: number, times: number): Result {
   const at = place(task, AT_FDCWD, pathAddress);
   if (typeof at === 'number') return at;
   if (times === 0) return setTimes(task, at.base, at.path, Walk.follow, [now, now]);
-  const view = task.memory.struct(times, 2 * task.wordSize);
+  const view = task.user.struct(times, 2 * task.user.wordSize);
   if (!view) return -Errno.EFAULT;
-  const seconds = (index: number): Timespec => ({ seconds: signedWord(view, index * task.wordSize, task.wordSize), nanoseconds: 0 });
+  const seconds = (index: number): Timespec => ({ seconds: signedWord(view, index * task.user.wordSize, task.user.wordSize), nanoseconds: 0 });
   return setTimes(task, at.base, at.path, Walk.follow, [seconds(0), seconds(1)]);
 }
 
-export function utimes(task: IoTask, path: number, times: number): Result {
+export function utimes(task: Task, path: number, times: number): Result {
   return futimesat(task, AT_FDCWD, path, times);
 }
 
-export function futimesat(task: IoTask, directory: number, pathAddress: number, times: number): Result {
+export function futimesat(task: Task, directory: number, pathAddress: number, times: number): Result {
   const at: { base: Path; path: ByteString } | number = pathAddress === 0 ? descriptorPlace(task, directory) : place(task, directory, pathAddress);
   if (typeof at === 'number') return at;
   const walk = Walk.follow | (pathAddress === 0 ? Walk.empty : 0);
   if (times === 0) return setTimes(task, at.base, at.path, walk, [now, now]);
-  const { wordSize } = task;
-  const view = task.memory.struct(times, 4 * wordSize);
+  const { wordSize } = task.user;
+  const view = task.user.struct(times, 4 * wordSize);
   if (!view) return -Errno.EFAULT;
   const result: Timespec[] = [];
   for (const offset of [0, 2 * wordSize]) {
@@ -266,43 +267,43 @@ export function futimesat(task: IoTask, directory: number, pathAddress: number, 
   return setTimes(task, at.base, at.path, walk, result as [Timespec, Timespec]);
 }
 
-function descriptorPlace(task: IoTask, fd: number): { base: Path; path: ByteString } | number {
+function descriptorPlace(task: Task, fd: number): { base: Path; path: ByteString } | number {
   const file = task.files.get(fd);
   return file ? { base: file.path, path: '' } : -Errno.EBADF;
 }
 
-export function truncate(task: IoTask, pathAddress: number, size: number): Result {
+export function truncate(task: Task, pathAddress: number, size: number): Result {
   const at = place(task, AT_FDCWD, pathAddress);
   return typeof at === 'number' ? at : size < 0 ? -Errno.EINVAL : truncatePath(task, at.base, at.path, size);
 }
 
-function* truncatePath(task: IoTask, base: Path, path: ByteString, size: number): Io<number> {
-  const { namespace } = task.machine;
+function* truncatePath(task: Task, base: Path, path: ByteString, size: number): Io<number> {
+  const { namespace } = task.machine.files;
   const found = yield* namespace.resolve(task, base, path, Walk.follow);
   return typeof found === 'number' ? found : yield* namespace.truncate(task, found, size);
 }
 
 // ---------------------------------------------------------------- working and root directory
 
-export function chdir(task: IoTask, pathAddress: number): Result {
+export function chdir(task: Task, pathAddress: number): Result {
   const at = place(task, AT_FDCWD, pathAddress);
   return typeof at === 'number' ? at : enter(task, at.base, at.path, 0, found => task.changeDirectory(found));
 }
 
-export function fchdir(task: IoTask, fd: number): Result {
+export function fchdir(task: Task, fd: number): Result {
   const file = task.files.getAny(fd);
   if (!file) return -Errno.EBADF;
   return file.inode.isDirectory ? enter(task, file.path, '', Walk.empty, found => task.changeDirectory(found)) : -Errno.ENOTDIR;
 }
 
-export function chroot(task: IoTask, pathAddress: number): Result {
+export function chroot(task: Task, pathAddress: number): Result {
   if (!task.mayAdministrate) return -Errno.EPERM;
   const at = place(task, AT_FDCWD, pathAddress);
   return typeof at === 'number' ? at : enter(task, at.base, at.path, 0, found => task.changeRoot(found));
 }
 
-function* enter(task: IoTask, base: Path, path: ByteString, walk: number, then: (found: Path) => void): Io<number> {
-  const { namespace } = task.machine;
+function* enter(task: Task, base: Path, path: ByteString, walk: number, then: (found: Path) => void): Io<number> {
+  const { namespace } = task.machine.files;
   const found = yield* namespace.resolve(task, base, path, Walk.follow | Walk.directory | walk);
   if (typeof found === 'number') return found;
   const allowed = yield* namespace.checkAccess(task, found, X_OK);
@@ -311,13 +312,13 @@ function* enter(task: IoTask, base: Path, path: ByteString, walk: number, then: 
   return 0;
 }
 
-export function getcwd(task: IoTask, out: number, size: number): Result {
+export function getcwd(task: Task, out: number, size: number): Result {
   if (task.cwd.dentry.unlinked) return -Errno.ENOENT;
-  const name = task.machine.namespace.pathName(task.cwd, task.root);
+  const name = task.machine.files.namespace.pathName(task.cwd, task.root);
   if (size < name.length + 1) return -Errno.ERANGE;
-  return task.memory.writeString(out, name) ? name.length + 1 : -Errno.EFAULT;
+  return task.user.writeString(out, name) ? name.length + 1 : -Errno.EFAULT;
 }
 
-export function umask(task: IoTask, mask: number): Result {
-  return task.changeUmask(mask & 0o777);
+export function umask(task: Task, mask: number): Result {
+  return task.changeUmask(mask);
 }

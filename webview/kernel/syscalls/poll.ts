@@ -1,18 +1,18 @@
 /** poll(2), ppoll(2), select(2), pselect6(2). */
 import { Errno } from '../abi/errno.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, POLLRDBAND, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
-import { RLIMIT_NOFILE } from '../abi/resource.ts';
 import { Wait, Wake, type Io, type WaitQueue } from '../../lib/wait.ts';
-import { noRestart, type IoTask, type Result } from './ioTask.ts';
+import type { Task } from '../task/task.ts';
+import { noRestart, type Result } from './common.ts';
 import { readTimeout, readTimevalTimeout, useMask } from './timeouts.ts';
 
 const pollfdSize = 8;
 
-export function poll(task: IoTask, fds: number, count: number, timeout: number): Result {
-  return pollFor(task, fds, count >>> 0, timeout < 0 ? Infinity : task.machine.timers.now() + timeout * 1e6, timeout === 0);
+export function poll(task: Task, fds: number, count: number, timeout: number): Result {
+  return pollFor(task, fds, count >>> 0, timeout < 0 ? Infinity : task.machine.files.timers.now() + timeout * 1e6, timeout === 0);
 }
 
-export function ppoll(task: IoTask, fds: number, count: number, timeout: number, mask: number, maskSize: number): Result {
+export function ppoll(task: Task, fds: number, count: number, timeout: number, mask: number, maskSize: number): Result {
   const deadline = readTimeout(task, timeout);
   if (deadline < 0) return deadline;
   const masked = useMask(task, mask, maskSize);
@@ -22,24 +22,24 @@ export function ppoll(task: IoTask, fds: number, count: number, timeout: number,
 }
 
 /** Writes what is left of the timeout back, as Linux does for ppoll and pselect6. */
-function* storingRest(task: IoTask, address: number, deadline: number, waiting: Io<number>): Io<number> {
+function* storingRest(task: Task, address: number, deadline: number, waiting: Io<number>): Io<number> {
   const result = yield* waiting;
-  const rest = Math.max(0, deadline - task.machine.timers.now());
-  task.memory.writeWord(address, Math.floor(rest / 1e9));
-  task.memory.writeWord(address + task.wordSize, Math.floor(rest % 1e9));
+  const rest = Math.max(0, deadline - task.machine.files.timers.now());
+  task.user.writeWord(address, Math.floor(rest / 1e9));
+  task.user.writeWord(address + task.user.wordSize, Math.floor(rest % 1e9));
   return result;
 }
 
-function pollFor(task: IoTask, fds: number, count: number, deadline: number, now: boolean): Result {
-  if (count > task.limit(RLIMIT_NOFILE)) return -Errno.EINVAL;
-  if (count > 0 && !task.memory.ensure(fds, count * pollfdSize, true)) return -Errno.EFAULT;
+function pollFor(task: Task, fds: number, count: number, deadline: number, now: boolean): Result {
+  if (count > task.descriptorLimit) return -Errno.EINVAL;
+  if (count > 0 && !task.user.ensure(fds, count * pollfdSize, true)) return -Errno.EFAULT;
   const ready = pollOnce(task, fds, count);
   return ready !== 0 || now ? ready : pollSleeping(task, fds, count, deadline);
 }
 
 /** Fills in revents: how many descriptors are ready. */
-function pollOnce(task: IoTask, fds: number, count: number): number {
-  const { memory, files } = task;
+function pollOnce(task: Task, fds: number, count: number): number {
+  const { user: memory, files } = task;
   let ready = 0;
   for (let i = 0; i < count; i++) {
     const at = fds + i * pollfdSize;
@@ -57,11 +57,11 @@ function pollOnce(task: IoTask, fds: number, count: number): number {
   return ready;
 }
 
-function* pollSleeping(task: IoTask, fds: number, count: number, deadline: number): Io<number> {
+function* pollSleeping(task: Task, fds: number, count: number, deadline: number): Io<number> {
   for (;;) {
     const queues = new Set<WaitQueue>();
     for (let i = 0; i < count; i++) {
-      const fd = task.memory.readS32(fds + i * pollfdSize) ?? -1;
+      const fd = task.user.readS32(fds + i * pollfdSize) ?? -1;
       const file = fd >= 0 ? task.files.get(fd) : undefined;
       if (file) queues.add(file.queue);
     }
@@ -79,27 +79,27 @@ const writeBits = POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR;
 const exceptBits = POLLPRI;
 const setBits = [readBits, writeBits, exceptBits] as const;
 
-export function select(task: IoTask, count: number, read: number, write: number, except: number, timeout: number): Result {
+export function select(task: Task, count: number, read: number, write: number, except: number, timeout: number): Result {
   const deadline = readTimevalTimeout(task, timeout);
   if (deadline < 0) return deadline;
   const answer = selectFor(task, count, [read, write, except], deadline);
   return typeof answer === 'number' || timeout === 0 ? answer : storingTimeval(task, timeout, deadline, answer);
 }
 
-function* storingTimeval(task: IoTask, address: number, deadline: number, waiting: Io<number>): Io<number> {
+function* storingTimeval(task: Task, address: number, deadline: number, waiting: Io<number>): Io<number> {
   const result = yield* waiting;
-  const rest = Math.max(0, deadline - task.machine.timers.now());
-  task.memory.writeWord(address, Math.floor(rest / 1e9));
-  task.memory.writeWord(address + task.wordSize, Math.floor((rest % 1e9) / 1e3));
+  const rest = Math.max(0, deadline - task.machine.files.timers.now());
+  task.user.writeWord(address, Math.floor(rest / 1e9));
+  task.user.writeWord(address + task.user.wordSize, Math.floor((rest % 1e9) / 1e3));
   return result;
 }
 
-export function pselect6(task: IoTask, count: number, read: number, write: number, except: number, timeout: number, masks: number): Result {
+export function pselect6(task: Task, count: number, read: number, write: number, except: number, timeout: number, masks: number): Result {
   const deadline = readTimeout(task, timeout);
   if (deadline < 0) return deadline;
   if (masks !== 0) {
-    const mask = task.memory.readWord(masks);
-    const size = task.memory.readWord(masks + task.wordSize);
+    const mask = task.user.readWord(masks);
+    const size = task.user.readWord(masks + task.user.wordSize);
     if (mask === undefined || size === undefined) return -Errno.EFAULT;
     const masked = useMask(task, mask, size);
     if (masked < 0) return masked;
@@ -119,10 +119,10 @@ class SelectSets {
   }
 
   /** 0 or -EFAULT. */
-  read(task: IoTask, count: number): number {
-    const size = Math.ceil(count / (8 * task.wordSize)) * task.wordSize;
+  read(task: Task, count: number): number {
+    const size = Math.ceil(count / (8 * task.user.wordSize)) * task.user.wordSize;
     for (const address of this.#addresses) {
-      const bytes = address === 0 ? undefined : task.memory.bytes(address, size);
+      const bytes = address === 0 ? undefined : task.user.bytes(address, size);
       if (address !== 0 && !bytes) return -Errno.EFAULT;
       this.#asked.push(bytes);
       this.#found.push(bytes && new Uint8Array(size));
@@ -138,19 +138,19 @@ class SelectSets {
     this.#found[set]![fd >> 3]! |= 1 << (fd & 7);
   }
 
-  write(task: IoTask): number {
+  write(task: Task): number {
     for (let set = 0; set < 3; set++) {
       const found = this.#found[set];
-      if (found && !task.memory.writeBytes(this.#addresses[set]!, found)) return -Errno.EFAULT;
+      if (found && !task.user.writeBytes(this.#addresses[set]!, found)) return -Errno.EFAULT;
     }
     return 0;
   }
 }
 
-function selectFor(task: IoTask, count: number, addresses: readonly number[], deadline: number): Result {
+function selectFor(task: Task, count: number, addresses: readonly number[], deadline: number): Result {
   if (count < 0) return -Errno.EINVAL;
   // Bits beyond the descriptors that can be open are not looked at.
-  count = Math.min(count, task.limit(RLIMIT_NOFILE));
+  count = Math.min(count, task.descriptorLimit);
   const sets = new SelectSets(addresses);
   const read = sets.read(task, count);
   if (read < 0) return read;
@@ -160,7 +160,7 @@ function selectFor(task: IoTask, count: number, addresses: readonly number[], de
 }
 
 /** Marks what is ready: how many bits, or -EBADF. */
-function selectOnce(task: IoTask, count: number, sets: SelectSets): number {
+function selectOnce(task: Task, count: number, sets: SelectSets): number {
   let ready = 0;
   for (let fd = 0; fd < count; fd++) {
     if (!sets.asks(0, fd) && !sets.asks(1, fd) && !sets.asks(2, fd)) continue;
@@ -176,7 +176,7 @@ function selectOnce(task: IoTask, count: number, sets: SelectSets): number {
   return ready;
 }
 
-function* selectSleeping(task: IoTask, count: number, sets: SelectSets, deadline: number): Io<number> {
+function* selectSleeping(task: Task, count: number, sets: SelectSets, deadline: number): Io<number> {
   for (;;) {
     const queues = new Set<WaitQueue>();
     for (let fd = 0; fd < count; fd++) {

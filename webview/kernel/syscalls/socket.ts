@@ -1,7 +1,6 @@
 /** The socket calls. Address families are told apart at socket(2) only. */
 import { Errno } from '../abi/errno.ts';
 import { O_NONBLOCK } from '../abi/fcntl.ts';
-import { RLIMIT_NOFILE } from '../abi/resource.ts';
 import { SIGPIPE } from '../abi/signal.ts';
 import * as S from '../abi/socket.ts';
 import { Wait, Wake, type Attempt, type Io } from '../../lib/wait.ts';
@@ -9,18 +8,19 @@ import type { OpenFile } from '../../fs/vfs/openFile.ts';
 import type { UserBuffer } from '../mm/userMemory.ts';
 import { SocketFile, emptyMessage, type IncomingMessage, type OutgoingMessage, type SocketCredentials } from '../socket/socketFile.ts';
 import { UnixSocket } from '../socket/unix.ts';
+import type { Task } from '../task/task.ts';
 import { readControl, writeControl } from './controlMessages.ts';
-import { install, restart, restarting, type IoTask, type Result } from './ioTask.ts';
+import { install, restart, restarting, type Result } from './common.ts';
 
 /** sizeof(struct sockaddr_storage) */
 const maximumAddress = 128;
 
-function socketOf(task: IoTask, fd: number): SocketFile | number {
+function socketOf(task: Task, fd: number): SocketFile | number {
   const file = task.files.get(fd);
   return !file ? -Errno.EBADF : file instanceof SocketFile ? file : -Errno.ENOTSOCK;
 }
 
-function credentialsOf(task: IoTask): SocketCredentials {
+function credentialsOf(task: Task): SocketCredentials {
   const { uid, gid } = task.credentials;
   return { pid: task.pid, uid, gid };
 }
@@ -40,95 +40,95 @@ function checkKind(domain: number, type: number, protocol: number): number {
   return kind === S.SOCK_STREAM || kind === S.SOCK_DGRAM || kind === S.SOCK_SEQPACKET ? kind : -Errno.ESOCKTNOSUPPORT;
 }
 
-export function socket(task: IoTask, domain: number, type: number, protocol: number): Result {
+export function socket(task: Task, domain: number, type: number, protocol: number): Result {
   const kind = checkKind(domain, type, protocol);
   if (kind < 0) return kind;
-  const { unix } = task.machine;
+  const { unix } = task.machine.files;
   const file = new UnixSocket(unix.newPath(task), kind, type & creationFlags, unix, credentialsOf(task));
   return install(task, file, (type & S.SOCK_CLOEXEC) !== 0);
 }
 
-export function socketpair(task: IoTask, domain: number, type: number, protocol: number, out: number): Result {
+export function socketpair(task: Task, domain: number, type: number, protocol: number, out: number): Result {
   const kind = checkKind(domain, type, protocol);
   if (kind < 0) return kind;
-  const limit = task.limit(RLIMIT_NOFILE);
+  const limit = task.descriptorLimit;
   if (!task.files.hasRoom(2, limit)) return -Errno.EMFILE;
-  if (!task.memory.ensure(out, 8, true)) return -Errno.EFAULT;
-  const pair = UnixSocket.pair(task, kind, type & creationFlags, task.machine.unix, credentialsOf(task));
-  pair.forEach((file, i) => task.memory.writeU32(out + 4 * i, task.files.add(file, (type & S.SOCK_CLOEXEC) !== 0, limit)));
+  if (!task.user.ensure(out, 8, true)) return -Errno.EFAULT;
+  const pair = UnixSocket.pair(task, kind, type & creationFlags, task.machine.files.unix, credentialsOf(task));
+  pair.forEach((file, i) => task.user.writeU32(out + 4 * i, task.files.add(file, (type & S.SOCK_CLOEXEC) !== 0, limit)));
   return 0;
 }
 
 // ---------------------------------------------------------------- addresses
 
 /** A sockaddr argument. -EINVAL for a bad length, -EFAULT. */
-function readAddress(task: IoTask, address: number, length: number): Uint8Array | number {
+function readAddress(task: Task, address: number, length: number): Uint8Array | number {
   if (length < 0 || length > maximumAddress) return -Errno.EINVAL;
-  return task.memory.bytes(address, length) ?? -Errno.EFAULT;
+  return task.user.bytes(address, length) ?? -Errno.EFAULT;
 }
 
 /** Stores an address, cut to what the length at `lengthAddress` allows; the length becomes the whole one. */
-function writeAddress(task: IoTask, bytes: Uint8Array, out: number, lengthAddress: number): number {
-  const room = task.memory.readS32(lengthAddress);
+function writeAddress(task: Task, bytes: Uint8Array, out: number, lengthAddress: number): number {
+  const room = task.user.readS32(lengthAddress);
   if (room === undefined) return -Errno.EFAULT;
   if (room < 0) return -Errno.EINVAL;
-  if (!task.memory.writeBytes(out, bytes.subarray(0, room))) return -Errno.EFAULT;
-  return task.memory.writeU32(lengthAddress, bytes.length) ? 0 : -Errno.EFAULT;
+  if (!task.user.writeBytes(out, bytes.subarray(0, room))) return -Errno.EFAULT;
+  return task.user.writeU32(lengthAddress, bytes.length) ? 0 : -Errno.EFAULT;
 }
 
-export function bind(task: IoTask, fd: number, address: number, length: number): Result {
+export function bind(task: Task, fd: number, address: number, length: number): Result {
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
   const bytes = readAddress(task, address, length);
   return typeof bytes === 'number' ? bytes : file.bind(task, bytes);
 }
 
-export function connect(task: IoTask, fd: number, address: number, length: number): Result {
+export function connect(task: Task, fd: number, address: number, length: number): Result {
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
   const bytes = readAddress(task, address, length);
   return typeof bytes === 'number' ? bytes : restarting(file.connect(task, bytes, credentialsOf(task)));
 }
 
-export function listen(task: IoTask, fd: number, backlog: number): Result {
+export function listen(task: Task, fd: number, backlog: number): Result {
   const file = socketOf(task, fd);
   return typeof file === 'number' ? file : file.listen(backlog, credentialsOf(task));
 }
 
-export function getsockname(task: IoTask, fd: number, out: number, length: number): Result {
+export function getsockname(task: Task, fd: number, out: number, length: number): Result {
   const file = socketOf(task, fd);
   return typeof file === 'number' ? file : writeAddress(task, file.localAddress, out, length);
 }
 
-export function getpeername(task: IoTask, fd: number, out: number, length: number): Result {
+export function getpeername(task: Task, fd: number, out: number, length: number): Result {
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
   const peer = file.peerAddress;
   return typeof peer === 'number' ? peer : writeAddress(task, peer, out, length);
 }
 
-export function shutdown(task: IoTask, fd: number, how: number): Result {
+export function shutdown(task: Task, fd: number, how: number): Result {
   const file = socketOf(task, fd);
   return typeof file === 'number' ? file : file.shutdown(how);
 }
 
 // ---------------------------------------------------------------- accept
 
-export function accept(task: IoTask, fd: number, out: number, length: number): Result {
+export function accept(task: Task, fd: number, out: number, length: number): Result {
   return accept4(task, fd, out, length, 0);
 }
 
-export function accept4(task: IoTask, fd: number, out: number, length: number, flags: number): Result {
+export function accept4(task: Task, fd: number, out: number, length: number, flags: number): Result {
   if (flags & ~creationFlags) return -Errno.EINVAL;
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
-  if (!task.files.hasRoom(1, task.limit(RLIMIT_NOFILE))) return -Errno.EMFILE;
+  if (!task.files.hasRoom(1, task.descriptorLimit)) return -Errno.EMFILE;
   const answer = file.accept(task, flags & S.SOCK_NONBLOCK ? O_NONBLOCK : 0);
   if (!(answer instanceof Wait)) return accepted(task, answer, out, length, flags);
   return file.flags & O_NONBLOCK ? -Errno.EAGAIN : acceptSleeping(task, file, answer, out, length, flags);
 }
 
-function* acceptSleeping(task: IoTask, file: SocketFile, wait: Wait, out: number, length: number, flags: number): Io<number> {
+function* acceptSleeping(task: Task, file: SocketFile, wait: Wait, out: number, length: number, flags: number): Io<number> {
   const timed = withTimeout(task, wait, file.receiveTimeout);
   for (;;) {
     const wake = yield timed;
@@ -139,7 +139,7 @@ function* acceptSleeping(task: IoTask, file: SocketFile, wait: Wait, out: number
   }
 }
 
-function accepted(task: IoTask, answer: SocketFile | number, out: number, length: number, flags: number): number {
+function accepted(task: Task, answer: SocketFile | number, out: number, length: number, flags: number): number {
   if (typeof answer === 'number') return answer;
   const peer = answer.peerAddress;
   if (out !== 0) {
@@ -153,13 +153,13 @@ function accepted(task: IoTask, answer: SocketFile | number, out: number, length
 }
 
 /** A wait with SO_RCVTIMEO or SO_SNDTIMEO from now on. */
-function withTimeout(task: IoTask, wait: Wait, timeout: number): Wait {
-  return timeout === Infinity ? wait : new Wait(wait.queues, { deadline: task.machine.timers.now() + timeout });
+function withTimeout(task: Task, wait: Wait, timeout: number): Wait {
+  return timeout === Infinity ? wait : new Wait(wait.queues, { deadline: task.machine.files.timers.now() + timeout });
 }
 
 // ---------------------------------------------------------------- sending
 
-export function sendto(task: IoTask, fd: number, address: number, count: number, flags: number, to: number, toLength: number): Result {
+export function sendto(task: Task, fd: number, address: number, count: number, flags: number, to: number, toLength: number): Result {
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
   const destination = to === 0 ? undefined : readAddress(task, to, toLength);
@@ -179,20 +179,20 @@ interface MessageHeader {
   readonly controlLength: number;
 }
 
-function readHeader(task: IoTask, address: number): MessageHeader | number {
-  const word = task.wordSize;
-  const view = task.memory.struct(address, 7 * word);
+function readHeader(task: Task, address: number): MessageHeader | number {
+  const word = task.user.wordSize;
+  const view = task.user.struct(address, 7 * word);
   if (!view) return -Errno.EFAULT;
   const get = (index: number): number => view.getUint32(index * word, true) + (word === 8 ? view.getUint32(index * word + 4, true) * 2 ** 32 : 0);
   return { address, name: get(0), nameLength: view.getInt32(word, true), vectors: get(2), vectorCount: get(3), control: get(4), controlLength: get(5) };
 }
 
-export function sendmsg(task: IoTask, fd: number, header: number, flags: number): Result {
+export function sendmsg(task: Task, fd: number, header: number, flags: number): Result {
   const file = socketOf(task, fd);
   return typeof file === 'number' ? file : sendMessage(task, file, header, flags);
 }
 
-function sendMessage(task: IoTask, file: SocketFile, address: number, flags: number): Result {
+function sendMessage(task: Task, file: SocketFile, address: number, flags: number): Result {
   const header = readHeader(task, address);
   if (typeof header === 'number') return header;
   const destination = header.name === 0 ? undefined : readAddress(task, header.name, header.nameLength);
@@ -208,7 +208,7 @@ function sendMessage(task: IoTask, file: SocketFile, address: number, flags: num
 }
 
 /** Sends what the task's buffer holds: straight through where nothing must be waited for. */
-function send(task: IoTask, file: SocketFile, message: OutgoingMessage): Result {
+function send(task: Task, file: SocketFile, message: OutgoingMessage): Result {
   if (message.address) return sendSleeping(task, file, message);
   const parts = task.buffer.save();
   const answer = file.send(task.buffer, message);
@@ -216,7 +216,7 @@ function send(task: IoTask, file: SocketFile, message: OutgoingMessage): Result 
   return sendOn(task, file, message, parts, answer);
 }
 
-function* sendSleeping(task: IoTask, file: SocketFile, message: OutgoingMessage): Io<number> {
+function* sendSleeping(task: Task, file: SocketFile, message: OutgoingMessage): Io<number> {
   const parts = task.buffer.save();
   const prepared = yield* file.prepareSend(task, message);
   if (prepared < 0) return sent(task, message, prepared);
@@ -225,14 +225,14 @@ function* sendSleeping(task: IoTask, file: SocketFile, message: OutgoingMessage)
   return typeof rest === 'number' ? rest : yield* rest;
 }
 
-function sendOn(task: IoTask, file: SocketFile, message: OutgoingMessage, parts: readonly number[], answer: Attempt<number>): Result {
+function sendOn(task: Task, file: SocketFile, message: OutgoingMessage, parts: readonly number[], answer: Attempt<number>): Result {
   const blocks = (file.flags & O_NONBLOCK) === 0 && (message.flags & S.MSG_DONTWAIT) === 0;
   if (answer instanceof Wait) return blocks ? waitToSend(task, file, message, parts, answer) : sent(task, message, -Errno.EAGAIN);
   if (answer < 0 || file.type !== S.SOCK_STREAM || !blocks) return sent(task, message, answer);
   return waitToSend(task, file, message, parts, answer);
 }
 
-function* waitToSend(task: IoTask, file: SocketFile, message: OutgoingMessage, parts: readonly number[], answer: Attempt<number>): Io<number> {
+function* waitToSend(task: Task, file: SocketFile, message: OutgoingMessage, parts: readonly number[], answer: Attempt<number>): Io<number> {
   let done = 0;
   let left = parts;
   for (;;) {
@@ -255,31 +255,31 @@ function* waitToSend(task: IoTask, file: SocketFile, message: OutgoingMessage, p
 }
 
 /** The final answer of a send: what was not sent gives its descriptors back, EPIPE comes with SIGPIPE. */
-function sent(task: IoTask, message: OutgoingMessage, result: number): number {
+function sent(task: Task, message: OutgoingMessage, result: number): number {
   if (result < 0) for (const file of message.rights) file.release();
   if (result === -Errno.EPIPE && (message.flags & S.MSG_NOSIGNAL) === 0) task.raise(SIGPIPE);
   return result;
 }
 
-export function sendmmsg(task: IoTask, fd: number, headers: number, count: number, flags: number): Result {
+export function sendmmsg(task: Task, fd: number, headers: number, count: number, flags: number): Result {
   const file = socketOf(task, fd);
   return typeof file === 'number' ? file : sendSeveral(task, file, headers, Math.min(count >>> 0, 1024), flags);
 }
 
-function* sendSeveral(task: IoTask, file: SocketFile, headers: number, count: number, flags: number): Io<number> {
-  const size = 8 * task.wordSize;
+function* sendSeveral(task: Task, file: SocketFile, headers: number, count: number, flags: number): Io<number> {
+  const size = 8 * task.user.wordSize;
   for (let i = 0; i < count; i++) {
     const answer = sendMessage(task, file, headers + i * size, flags);
     const result = typeof answer === 'number' ? answer : yield* answer;
     if (result < 0) return i > 0 ? i : result;
-    task.memory.writeU32(headers + i * size + 7 * task.wordSize, result);
+    task.user.writeU32(headers + i * size + 7 * task.user.wordSize, result);
   }
   return count;
 }
 
 // ---------------------------------------------------------------- receiving
 
-export function recvfrom(task: IoTask, fd: number, address: number, count: number, flags: number, from: number, fromLength: number): Result {
+export function recvfrom(task: Task, fd: number, address: number, count: number, flags: number, from: number, fromLength: number): Result {
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
   task.buffer.range(address, count);
@@ -291,12 +291,12 @@ export function recvfrom(task: IoTask, fd: number, address: number, count: numbe
   });
 }
 
-export function recvmsg(task: IoTask, fd: number, header: number, flags: number): Result {
+export function recvmsg(task: Task, fd: number, header: number, flags: number): Result {
   const file = socketOf(task, fd);
   return typeof file === 'number' ? file : receiveMessage(task, file, header, flags);
 }
 
-function receiveMessage(task: IoTask, file: SocketFile, address: number, flags: number): Result {
+function receiveMessage(task: Task, file: SocketFile, address: number, flags: number): Result {
   const header = readHeader(task, address);
   if (typeof header === 'number') return header;
   const length = task.buffer.vector(header.vectors, header.vectorCount);
@@ -305,8 +305,9 @@ function receiveMessage(task: IoTask, file: SocketFile, address: number, flags: 
 }
 
 /** Stores name, control data and flags of a received message. */
-function finishMessage(task: IoTask, file: SocketFile, header: MessageHeader, flags: number, result: number, message: IncomingMessage): number {
-  const { memory, wordSize } = task;
+function finishMessage(task: Task, file: SocketFile, header: MessageHeader, flags: number, result: number, message: IncomingMessage): number {
+  const { user: memory } = task;
+  const { wordSize } = memory;
   if (header.name !== 0) {
     const name = message.address ?? new Uint8Array(0);
     memory.writeBytes(header.name, name.subarray(0, Math.max(0, header.nameLength)));
@@ -325,7 +326,7 @@ function dropRights(message: IncomingMessage): void {
   message.rights = [];
 }
 
-function receive(task: IoTask, file: SocketFile, flags: number, finish: FinishReceive): Result {
+function receive(task: Task, file: SocketFile, flags: number, finish: FinishReceive): Result {
   const message = emptyMessage();
   const parts = task.buffer.save();
   const wanted = task.buffer.remaining;
@@ -348,7 +349,7 @@ interface Receiving {
 }
 
 function* receiveSleeping(
-  task: IoTask, file: SocketFile, flags: number, waitsForAll: boolean, state: Receiving, answer: Attempt<number>, finish: FinishReceive,
+  task: Task, file: SocketFile, flags: number, waitsForAll: boolean, state: Receiving, answer: Attempt<number>, finish: FinishReceive,
 ): Io<number> {
   let done = 0;
   for (;;) {
@@ -371,45 +372,45 @@ function* receiveSleeping(
   }
 }
 
-function restored(task: IoTask, parts: readonly number[]): UserBuffer {
+function restored(task: Task, parts: readonly number[]): UserBuffer {
   return task.buffer.restore(parts);
 }
 
-export function recvmmsg(task: IoTask, fd: number, headers: number, count: number, flags: number, timeout: number): Result {
+export function recvmmsg(task: Task, fd: number, headers: number, count: number, flags: number, timeout: number): Result {
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
   return receiveSeveral(task, file, headers, Math.min(count >>> 0, 1024), flags, timeout);
 }
 
-function* receiveSeveral(task: IoTask, file: SocketFile, headers: number, count: number, flags: number, timeout: number): Io<number> {
-  const size = 8 * task.wordSize;
-  const limit = timeout === 0 ? undefined : task.memory.readWord(timeout);
-  const deadline = limit === undefined ? Infinity : task.machine.timers.now() + limit * 1e9;
+function* receiveSeveral(task: Task, file: SocketFile, headers: number, count: number, flags: number, timeout: number): Io<number> {
+  const size = 8 * task.user.wordSize;
+  const limit = timeout === 0 ? undefined : task.user.readWord(timeout);
+  const deadline = limit === undefined ? Infinity : task.machine.files.timers.now() + limit * 1e9;
   let each = flags & ~S.MSG_WAITFORONE;
   for (let i = 0; i < count; i++) {
     const answer = receiveMessage(task, file, headers + i * size, each);
     const result = typeof answer === 'number' ? answer : yield* answer;
     if (result < 0) return i > 0 ? i : result;
-    task.memory.writeU32(headers + i * size + 7 * task.wordSize, result);
+    task.user.writeU32(headers + i * size + 7 * task.user.wordSize, result);
     if (flags & S.MSG_WAITFORONE) each |= S.MSG_DONTWAIT;
-    if (task.machine.timers.now() >= deadline) return i + 1;
+    if (task.machine.files.timers.now() >= deadline) return i + 1;
   }
   return count;
 }
 
 // ---------------------------------------------------------------- options
 
-export function getsockopt(task: IoTask, fd: number, level: number, name: number, out: number, lengthAddress: number): Result {
+export function getsockopt(task: Task, fd: number, level: number, name: number, out: number, lengthAddress: number): Result {
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
-  const room = task.memory.readS32(lengthAddress);
+  const room = task.user.readS32(lengthAddress);
   if (room === undefined) return -Errno.EFAULT;
   if (room < 0) return -Errno.EINVAL;
-  const value = level === S.SOL_SOCKET ? generalOption(file, name, task.wordSize) ?? file.getOption(level, name) : file.getOption(level, name);
+  const value = level === S.SOL_SOCKET ? generalOption(file, name, task.user.wordSize) ?? file.getOption(level, name) : file.getOption(level, name);
   if (typeof value === 'number') return value;
   const bytes = value.subarray(0, room);
-  if (!task.memory.writeBytes(out, bytes)) return -Errno.EFAULT;
-  return task.memory.writeU32(lengthAddress, bytes.length) ? 0 : -Errno.EFAULT;
+  if (!task.user.writeBytes(out, bytes)) return -Errno.EFAULT;
+  return task.user.writeU32(lengthAddress, bytes.length) ? 0 : -Errno.EFAULT;
 }
 
 /** SOL_SOCKET options that all families have; undefined for others. */
@@ -441,11 +442,11 @@ function encodeTimeout(timeout: number, wordSize: number): Uint8Array {
   return bytes;
 }
 
-export function setsockopt(task: IoTask, fd: number, level: number, name: number, address: number, length: number): Result {
+export function setsockopt(task: Task, fd: number, level: number, name: number, address: number, length: number): Result {
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
   if (length < 4) return -Errno.EINVAL;
-  const value = task.memory.bytes(address, Math.min(length, 4096));
+  const value = task.user.bytes(address, Math.min(length, 4096));
   if (!value) return -Errno.EFAULT;
   if (level !== S.SOL_SOCKET) return file.setOption(level, name, value);
   const view = new DataView(value.buffer);
@@ -455,8 +456,8 @@ export function setsockopt(task: IoTask, fd: number, level: number, name: number
       return 0;
     case S.SO_RCVTIMEO:
     case S.SO_SNDTIMEO: {
-      if (length < 2 * task.wordSize) return -Errno.EINVAL;
-      const [seconds, microseconds] = [view.getUint32(0, true), view.getInt32(task.wordSize, true)];
+      if (length < 2 * task.user.wordSize) return -Errno.EINVAL;
+      const [seconds, microseconds] = [view.getUint32(0, true), view.getInt32(task.user.wordSize, true)];
       if (microseconds < 0 || microseconds >= 1e6) return -Errno.EDOM;
       const timeout = seconds === 0 && microseconds === 0 ? Infinity : seconds * 1e9 + microseconds * 1e3;
       if (name === S.SO_RCVTIMEO) file.receiveTimeout = timeout;

@@ -7,7 +7,8 @@ import { BufferSink, BufferSource } from '../../lib/transfer.ts';
 import { Wait, type Io } from '../../lib/wait.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
 import { PipeFile } from '../ipc/pipe.ts';
-import { sleep, wouldBlock, type IoTask, type Result } from './ioTask.ts';
+import type { Task } from '../task/task.ts';
+import { sleep, wouldBlock, type Result } from './common.ts';
 
 const bounceSize = 65536;
 const transferMaximum = 0x7ffff000;
@@ -19,23 +20,23 @@ interface End {
 }
 
 /** An optional offset argument: a pointer to a 64-bit position; -1 for none. */
-function readOffset(task: IoTask, address: number): number | undefined {
+function readOffset(task: Task, address: number): number | undefined {
   if (address === 0) return -1;
-  const offset = task.memory.readS64(address);
-  return offset === undefined || !task.memory.ensure(address, 8, true) ? undefined : offset;
+  const offset = task.user.readS64(address);
+  return offset === undefined || !task.user.ensure(address, 8, true) ? undefined : offset;
 }
 
-function input(task: IoTask, fd: number): OpenFile | undefined {
+function input(task: Task, fd: number): OpenFile | undefined {
   const file = task.files.get(fd);
   return file && (file.flags & O_ACCMODE) !== O_WRONLY ? file : undefined;
 }
 
-function output(task: IoTask, fd: number): OpenFile | undefined {
+function output(task: Task, fd: number): OpenFile | undefined {
   const file = task.files.get(fd);
   return file && (file.flags & O_ACCMODE) !== O_RDONLY ? file : undefined;
 }
 
-export function sendfile(task: IoTask, outFd: number, inFd: number, offsetAddress: number, count: number): Result {
+export function sendfile(task: Task, outFd: number, inFd: number, offsetAddress: number, count: number): Result {
   const from = input(task, inFd);
   const to = output(task, outFd);
   if (!from || !to) return -Errno.EBADF;
@@ -47,7 +48,7 @@ export function sendfile(task: IoTask, outFd: number, inFd: number, offsetAddres
   return storing(task, transfer(task, end, { file: to, position: -1 }, Math.min(count, transferMaximum), false), [[offsetAddress, end]]);
 }
 
-export function copy_file_range(task: IoTask, inFd: number, inOffset: number, outFd: number, outOffset: number, count: number, flags: number): Result {
+export function copy_file_range(task: Task, inFd: number, inOffset: number, outFd: number, outOffset: number, count: number, flags: number): Result {
   const from = input(task, inFd);
   const to = output(task, outFd);
   if (!from || !to || to.flags & O_APPEND) return -Errno.EBADF;
@@ -63,7 +64,7 @@ export function copy_file_range(task: IoTask, inFd: number, inOffset: number, ou
   return storing(task, transfer(task, in_, out, Math.min(count, transferMaximum), false), [[inOffset, in_], [outOffset, out]]);
 }
 
-export function splice(task: IoTask, inFd: number, inOffset: number, outFd: number, outOffset: number, count: number, flags: number): Result {
+export function splice(task: Task, inFd: number, inOffset: number, outFd: number, outOffset: number, count: number, flags: number): Result {
   if (flags & ~0xf) return -Errno.EINVAL;
   const from = input(task, inFd);
   const to = output(task, outFd);
@@ -80,7 +81,7 @@ export function splice(task: IoTask, inFd: number, inOffset: number, outFd: numb
   return storing(task, transfer(task, in_, out, Math.min(count, bounceSize), nonBlocking), [[inOffset, in_], [outOffset, out]]);
 }
 
-export function tee(task: IoTask, inFd: number, outFd: number, count: number, flags: number): Result {
+export function tee(task: Task, inFd: number, outFd: number, count: number, flags: number): Result {
   if (flags & ~0xf) return -Errno.EINVAL;
   const from = input(task, inFd);
   const to = output(task, outFd);
@@ -89,7 +90,7 @@ export function tee(task: IoTask, inFd: number, outFd: number, count: number, fl
   return teePipes(task, from, to, count, flags);
 }
 
-function* teePipes(task: IoTask, from: PipeFile, to: PipeFile, count: number, flags: number): Io<number> {
+function* teePipes(task: Task, from: PipeFile, to: PipeFile, count: number, flags: number): Io<number> {
   const nonBlocking = (flags & SPLICE_F_NONBLOCK) !== 0;
   for (;;) {
     if (to.pipe.readers === 0) return broken(task);
@@ -106,20 +107,20 @@ function* teePipes(task: IoTask, from: PipeFile, to: PipeFile, count: number, fl
   return typeof written === 'number' ? written : -Errno.EAGAIN;
 }
 
-function broken(task: IoTask): number {
+function broken(task: Task): number {
   task.raise(SIGPIPE);
   return -Errno.EPIPE;
 }
 
 /** Stores the positions that were given by pointer once `moving` is done. */
-function* storing(task: IoTask, moving: Io<number>, ends: readonly (readonly [number, End])[]): Io<number> {
+function* storing(task: Task, moving: Io<number>, ends: readonly (readonly [number, End])[]): Io<number> {
   const moved = yield* moving;
-  for (const [address, end] of ends) if (address !== 0 && moved > 0) task.memory.writeU64(address, end.position);
+  for (const [address, end] of ends) if (address !== 0 && moved > 0) task.user.writeU64(address, end.position);
   return moved;
 }
 
 /** Moves up to `count` bytes. What was read and can't be written goes back by the position; from a pipe nothing more is read than fits. */
-function* transfer(task: IoTask, from: End, to: End, count: number, nonBlocking: boolean): Io<number> {
+function* transfer(task: Task, from: End, to: End, count: number, nonBlocking: boolean): Io<number> {
   const buffer = new Uint8Array(Math.min(count, bounceSize));
   let total = 0;
   while (total < count) {
@@ -141,7 +142,7 @@ function move(end: End, count: number): void {
   else end.file.position += count;
 }
 
-function* waitForRoom(task: IoTask, file: PipeFile, nonBlocking: boolean): Io<number> {
+function* waitForRoom(task: Task, file: PipeFile, nonBlocking: boolean): Io<number> {
   for (;;) {
     if (file.pipe.readers === 0) return broken(task);
     if (file.pipe.room > 0) return file.pipe.room;
@@ -164,7 +165,7 @@ function* readInto(end: End, buffer: Uint8Array, nonBlocking: boolean): Io<numbe
   }
 }
 
-function* writeFrom(task: IoTask, end: End, bytes: Uint8Array): Io<number> {
+function* writeFrom(task: Task, end: End, bytes: Uint8Array): Io<number> {
   const { file } = end;
   let done = 0;
   while (done < bytes.length) {
@@ -181,6 +182,6 @@ function* writeFrom(task: IoTask, end: End, bytes: Uint8Array): Io<number> {
       if (file.isSeekable) move(end, answer);
     }
   }
-  if (file.inode.isRegular) task.machine.namespace.notify(file.inode, IN_MODIFY, file.path);
+  if (file.inode.isRegular) task.machine.files.namespace.notify(file.inode, IN_MODIFY, file.path);
   return done;
 }

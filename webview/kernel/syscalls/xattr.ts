@@ -7,7 +7,8 @@ import { toBytes, type ByteString } from '../../lib/byteString.ts';
 import type { Io } from '../../lib/wait.ts';
 import { Walk } from '../../fs/vfs/namespace.ts';
 import type { Path } from '../../fs/vfs/path.ts';
-import { baseOf, pathArgument, type IoTask, type Result } from './ioTask.ts';
+import type { Task } from '../task/task.ts';
+import { baseOf, pathArgument, type Result } from './common.ts';
 
 const XATTR_NAME_MAX = 255;
 const XATTR_SIZE_MAX = 65536;
@@ -16,26 +17,26 @@ const XATTR_REPLACE = 2;
 
 type Place = { readonly base: Path; readonly path: ByteString; readonly walk: number };
 
-function byPath(task: IoTask, address: number, walk: number): Place | number {
+function byPath(task: Task, address: number, walk: number): Place | number {
   const path = pathArgument(task, address);
   if (typeof path === 'number') return path;
   const base = baseOf(task, AT_FDCWD, path);
   return typeof base === 'number' ? base : { base, path, walk };
 }
 
-function byDescriptor(task: IoTask, fd: number): Place | number {
+function byDescriptor(task: Task, fd: number): Place | number {
   const file = task.files.get(fd);
   return file && (file.flags & O_PATH) === 0 ? { base: file.path, path: '', walk: Walk.empty } : -Errno.EBADF;
 }
 
-function nameArgument(task: IoTask, address: number): ByteString | number {
-  const name = task.memory.readString(address, XATTR_NAME_MAX + 1);
+function nameArgument(task: Task, address: number): ByteString | number {
+  const name = task.user.readString(address, XATTR_NAME_MAX + 1);
   if (name === -Errno.ENAMETOOLONG || name === '') return -Errno.ERANGE;
   return name;
 }
 
 /** Permission of a name space: user.* by file mode, trusted.* and changes of security.* for root only. */
-function* allowed(task: IoTask, place: Path, name: ByteString, write: boolean): Io<number> {
+function* allowed(task: Task, place: Path, name: ByteString, write: boolean): Io<number> {
   const { credentials } = task;
   if (write && (place.mount.flags & MS_RDONLY || place.mount.fileSystem.readOnly)) return -Errno.EROFS;
   if (name.startsWith('trusted.')) return task.mayAdministrate ? 0 : write ? -Errno.EPERM : -Errno.ENODATA;
@@ -45,31 +46,31 @@ function* allowed(task: IoTask, place: Path, name: ByteString, write: boolean): 
   if (!name.startsWith('user.')) return -Errno.EOPNOTSUPP;
   // User attributes exist on files and directories only.
   if (!inode.isRegular && !inode.isDirectory) return write ? -Errno.EPERM : -Errno.ENODATA;
-  return yield* task.machine.namespace.checkAccess(task, place, write ? W_OK : R_OK);
+  return yield* task.machine.files.namespace.checkAccess(task, place, write ? W_OK : R_OK);
 }
 
 // ---------------------------------------------------------------- get
 
-export function getxattr(task: IoTask, path: number, name: number, value: number, size: number): Result {
+export function getxattr(task: Task, path: number, name: number, value: number, size: number): Result {
   return get(task, byPath(task, path, Walk.follow), name, value, size);
 }
 
-export function lgetxattr(task: IoTask, path: number, name: number, value: number, size: number): Result {
+export function lgetxattr(task: Task, path: number, name: number, value: number, size: number): Result {
   return get(task, byPath(task, path, 0), name, value, size);
 }
 
-export function fgetxattr(task: IoTask, fd: number, name: number, value: number, size: number): Result {
+export function fgetxattr(task: Task, fd: number, name: number, value: number, size: number): Result {
   return get(task, byDescriptor(task, fd), name, value, size);
 }
 
-function get(task: IoTask, place: Place | number, nameAddress: number, value: number, size: number): Result {
+function get(task: Task, place: Place | number, nameAddress: number, value: number, size: number): Result {
   if (typeof place === 'number') return place;
   const name = nameArgument(task, nameAddress);
   return typeof name === 'number' ? name : getAt(task, place, name, value, size);
 }
 
-function* getAt(task: IoTask, { base, path, walk }: Place, name: ByteString, value: number, size: number): Io<number> {
-  const found = yield* task.machine.namespace.resolve(task, base, path, walk);
+function* getAt(task: Task, { base, path, walk }: Place, name: ByteString, value: number, size: number): Io<number> {
+  const found = yield* task.machine.files.namespace.resolve(task, base, path, walk);
   if (typeof found === 'number') return found;
   const permission = yield* allowed(task, found, name, false);
   if (permission < 0) return permission;
@@ -78,35 +79,35 @@ function* getAt(task: IoTask, { base, path, walk }: Place, name: ByteString, val
 }
 
 /** Size 0 asks for the length; -ERANGE when the buffer is too small. */
-function* putValue(task: IoTask, bytes: Uint8Array, out: number, size: number): Io<number> {
+function* putValue(task: Task, bytes: Uint8Array, out: number, size: number): Io<number> {
   if (size === 0) return bytes.length;
   if (bytes.length > size) return -Errno.ERANGE;
-  const ready = yield* task.memory.prefault(out, bytes.length, true);
+  const ready = yield* task.user.prefault(out, bytes.length, true);
   if (ready < 0) return ready;
-  task.memory.writeBytes(out, bytes);
+  task.user.writeBytes(out, bytes);
   return bytes.length;
 }
 
 // ---------------------------------------------------------------- list
 
-export function listxattr(task: IoTask, path: number, out: number, size: number): Result {
+export function listxattr(task: Task, path: number, out: number, size: number): Result {
   return list(task, byPath(task, path, Walk.follow), out, size);
 }
 
-export function llistxattr(task: IoTask, path: number, out: number, size: number): Result {
+export function llistxattr(task: Task, path: number, out: number, size: number): Result {
   return list(task, byPath(task, path, 0), out, size);
 }
 
-export function flistxattr(task: IoTask, fd: number, out: number, size: number): Result {
+export function flistxattr(task: Task, fd: number, out: number, size: number): Result {
   return list(task, byDescriptor(task, fd), out, size);
 }
 
-function list(task: IoTask, place: Place | number, out: number, size: number): Result {
+function list(task: Task, place: Place | number, out: number, size: number): Result {
   return typeof place === 'number' ? place : listAt(task, place, out, size);
 }
 
-function* listAt(task: IoTask, { base, path, walk }: Place, out: number, size: number): Io<number> {
-  const found = yield* task.machine.namespace.resolve(task, base, path, walk);
+function* listAt(task: Task, { base, path, walk }: Place, out: number, size: number): Io<number> {
+  const found = yield* task.machine.files.namespace.resolve(task, base, path, walk);
   if (typeof found === 'number') return found;
   const names = yield* found.dentry.inode!.listXattr();
   if (typeof names === 'number') return names === -Errno.EOPNOTSUPP ? 0 : names;
@@ -116,30 +117,30 @@ function* listAt(task: IoTask, { base, path, walk }: Place, out: number, size: n
 
 // ---------------------------------------------------------------- set and remove
 
-export function setxattr(task: IoTask, path: number, name: number, value: number, size: number, flags: number): Result {
+export function setxattr(task: Task, path: number, name: number, value: number, size: number, flags: number): Result {
   return set(task, byPath(task, path, Walk.follow), name, value, size, flags);
 }
 
-export function lsetxattr(task: IoTask, path: number, name: number, value: number, size: number, flags: number): Result {
+export function lsetxattr(task: Task, path: number, name: number, value: number, size: number, flags: number): Result {
   return set(task, byPath(task, path, 0), name, value, size, flags);
 }
 
-export function fsetxattr(task: IoTask, fd: number, name: number, value: number, size: number, flags: number): Result {
+export function fsetxattr(task: Task, fd: number, name: number, value: number, size: number, flags: number): Result {
   return set(task, byDescriptor(task, fd), name, value, size, flags);
 }
 
-function set(task: IoTask, place: Place | number, nameAddress: number, value: number, size: number, flags: number): Result {
+function set(task: Task, place: Place | number, nameAddress: number, value: number, size: number, flags: number): Result {
   if (flags & ~(XATTR_CREATE | XATTR_REPLACE)) return -Errno.EINVAL;
   if (typeof place === 'number') return place;
   const name = nameArgument(task, nameAddress);
   if (typeof name === 'number') return name;
   if (size > XATTR_SIZE_MAX) return -Errno.E2BIG;
-  const bytes = task.memory.bytes(value, size);
+  const bytes = task.user.bytes(value, size);
   return bytes ? setAt(task, place, name, bytes, flags) : -Errno.EFAULT;
 }
 
-function* setAt(task: IoTask, { base, path, walk }: Place, name: ByteString, value: Uint8Array, flags: number): Io<number> {
-  const { namespace } = task.machine;
+function* setAt(task: Task, { base, path, walk }: Place, name: ByteString, value: Uint8Array, flags: number): Io<number> {
+  const { namespace } = task.machine.files;
   const found = yield* namespace.resolve(task, base, path, walk);
   if (typeof found === 'number') return found;
   const permission = yield* allowed(task, found, name, true);
@@ -149,26 +150,26 @@ function* setAt(task: IoTask, { base, path, walk }: Place, name: ByteString, val
   return result;
 }
 
-export function removexattr(task: IoTask, path: number, name: number): Result {
+export function removexattr(task: Task, path: number, name: number): Result {
   return remove(task, byPath(task, path, Walk.follow), name);
 }
 
-export function lremovexattr(task: IoTask, path: number, name: number): Result {
+export function lremovexattr(task: Task, path: number, name: number): Result {
   return remove(task, byPath(task, path, 0), name);
 }
 
-export function fremovexattr(task: IoTask, fd: number, name: number): Result {
+export function fremovexattr(task: Task, fd: number, name: number): Result {
   return remove(task, byDescriptor(task, fd), name);
 }
 
-function remove(task: IoTask, place: Place | number, nameAddress: number): Result {
+function remove(task: Task, place: Place | number, nameAddress: number): Result {
   if (typeof place === 'number') return place;
   const name = nameArgument(task, nameAddress);
   return typeof name === 'number' ? name : removeAt(task, place, name);
 }
 
-function* removeAt(task: IoTask, { base, path, walk }: Place, name: ByteString): Io<number> {
-  const { namespace } = task.machine;
+function* removeAt(task: Task, { base, path, walk }: Place, name: ByteString): Io<number> {
+  const { namespace } = task.machine.files;
   const found = yield* namespace.resolve(task, base, path, walk);
   if (typeof found === 'number') return found;
   const permission = yield* allowed(task, found, name, true);
