@@ -52,6 +52,10 @@ export class FsInfo {
   }
 }
 
+/** What a system call that a signal interrupted does next: EINTR; made again unless a handler without SA_RESTART runs; or when no handler runs. */
+export const Restart = { never: 0, always: 1, withoutHandler: 2 } as const;
+export type Restart = (typeof Restart)[keyof typeof Restart];
+
 /** What a task starts with. */
 export interface TaskParts {
   readonly process: Process;
@@ -112,8 +116,8 @@ export class Task implements Caller, Waiter, TerminalProcess, IoctlCaller {
   again = false;
   /** The number of the current call, for restarts and traces; -1 outside of one. */
   syscall = -1;
-  /** The current call was interrupted and may be made again (restartSystemCall). */
-  mayRestart = false;
+  /** What becomes of the current call, which answered -EINTR. */
+  restart: Restart = Restart.never;
   /** This thread ends when it next comes to the border to its program. */
   mustExit = false;
   isExiting = false;
