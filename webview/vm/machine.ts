@@ -1,0 +1,194 @@
+/**
+ * vm/: the composition root, the only place where engine, kernel and file systems meet; the worker's and the headless VM's entries. This
+ * file: a machine, put together and booted.
+ */
+import { Engine } from '../engine/engine.ts';
+import { OverlayDevice } from '../fs/block/overlay.ts';
+import { Hostfs, type HostFiles } from '../fs/hostfs.ts';
+import type { BlockDevice } from '../fs/vfs/block.ts';
+import { errnoName } from '../kernel/abi/errno.ts';
+import { MS_RDONLY, MS_RELATIME } from '../kernel/abi/mount.ts';
+import type { Cpu } from '../kernel/cpu.ts';
+import { Kernel } from '../kernel/kernel.ts';
+import type { Process } from '../kernel/task/process.ts';
+import { HostTerminal } from '../kernel/tty/hostTerminal.ts';
+import type { OpenFile } from '../fs/vfs/openFile.ts';
+import { fromText, type ByteString } from '../lib/byteString.ts';
+import { runAsync, type Io } from '../lib/wait.ts';
+import { BootError } from './bootError.ts';
+import { Driver } from './driver.ts';
+import { hostDevice, mountAt, mountDisk, mountSystem, type FileSystems } from './fileSystems.ts';
+import { KernelSystemView } from './systemView.ts';
+import { lookUpUser, type User } from './users.ts';
+
+export interface MachineOptions {
+  /** The engine's compiled module. */
+  readonly engine: WebAssembly.Module;
+  /** The read-only disk; what is written stays in memory. */
+  readonly disk: BlockDevice;
+  /** Bytes of the overlay's blocks: the file system's block size where it is known. */
+  readonly diskBlockSize?: number;
+  /** Guest RAM in bytes. */
+  readonly memory: number;
+  readonly log: (line: string) => void;
+  /** One line per system call, as strace(1) prints it. */
+  readonly trace?: ((line: string) => void) | undefined;
+  readonly hostMounts?: readonly { files: HostFiles; guest: string; readOnly: boolean }[];
+  /** The machine can't go on: a fault of ours. */
+  readonly failed: (error: unknown) => void;
+  /** reboot(2). */
+  readonly halted?: () => void;
+}
+
+/** What a program is started with. Text, not bytes. */
+export interface ProgramOptions {
+  /** Login user's name. */
+  readonly user: string;
+  /** Empty or absent: a login shell. */
+  readonly command?: readonly string[];
+  /** Empty or absent: the user's home. */
+  readonly cwd?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Standard input, output and error, whose references are taken over; or a terminal. */
+  readonly streams?: readonly [OpenFile, OpenFile, OpenFile];
+  readonly terminal?: HostTerminal;
+  /** Called with the wait status (wait(2)). */
+  readonly ended: (status: number) => void;
+}
+
+const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export class VirtualMachine {
+  readonly kernel: Kernel;
+  readonly engine: Engine;
+  readonly fileSystems: FileSystems;
+  readonly overlay: OverlayDevice;
+  readonly #driver: Driver;
+  readonly #endings = new Map<Process, (status: number) => void>();
+  readonly #terminals = new Set<HostTerminal>();
+
+  /** Boots: mounts the disk and all else. Rejects with BootError. */
+  static async boot(options: MachineOptions): Promise<VirtualMachine> {
+    const started = performance.now();
+    const overlay = new OverlayDevice({ base: options.disk, blockSize: options.diskBlockSize ?? 1024 });
+    const engine = makeEngine(options);
+    const wall = (): { seconds: number; nanoseconds: number } => {
+      const now = Date.now();
+      return { seconds: Math.floor(now / 1000), nanoseconds: (now % 1000) * 1e6 };
+    };
+    const mount = { frames: engine.frames, device: overlay, source: '/dev/vda', now: wall, log: options.log };
+    const fileSystems = await runAsync(mountDisk(mount));
+    const machine = new VirtualMachine(options, engine, overlay, fileSystems, started);
+    const view = new KernelSystemView(
+      () => ({ machine: machine.kernel, vfs: fileSystems.vfs, cache: fileSystems.cache }), Math.floor(Date.now() / 1000), randomBytes);
+    await runAsync(mountSystem(fileSystems, view, wall));
+    await runAsync(machine.#mountHost(options));
+    return machine;
+  }
+
+  private constructor(options: MachineOptions, engine: Engine, overlay: OverlayDevice, fileSystems: FileSystems, started: number) {
+    this.engine = engine;
+    this.overlay = overlay;
+    this.fileSystems = fileSystems;
+    const cpu: Cpu = engine;
+    this.kernel = new Kernel({
+      cpu, namespace: fileSystems.vfs, pageCache: fileSystems.cache, devpts: fileSystems.devpts,
+      clock: { monotonic: () => (performance.now() - started) * 1e6, wall: () => performance.timeOrigin + performance.now() },
+      random: randomBytes, log: options.log, trace: options.trace,
+      exited: (process, status) => this.#exited(process, status),
+      halt: () => options.halted?.(),
+    });
+    fileSystems.vfs.openers = this.kernel.files;
+    fileSystems.cache.mappings = this.kernel.memory.mappings;
+    this.#driver = new Driver(this.kernel, options.failed);
+    this.kernel.scheduler.becameRunnable = () => this.#driver.wake();
+  }
+
+  *#mountHost({ hostMounts = [] }: MachineOptions): Io<void> {
+    const { vfs, host } = this.fileSystems;
+    for (const [index, { files, guest, readOnly }] of hostMounts.entries()) {
+      const fileSystem = Hostfs.open(files, hostDevice(index), readOnly, this.engine.frames);
+      if (typeof fileSystem === 'number') throw new BootError(`The host's directory for ${guest} can't be read.`, errnoName(fileSystem));
+      yield* mountAt(vfs, host, fileSystem, guest, 'host', readOnly ? MS_RDONLY | MS_RELATIME : MS_RELATIME);
+    }
+  }
+
+  /** A user of the guest by name. */
+  async user(name: string): Promise<User | undefined> {
+    return runAsync(lookUpUser(this.fileSystems.vfs, this.fileSystems.host, fromText(name)));
+  }
+
+  /** A terminal that programs can be started on; `window` as in HostTerminal. */
+  openTerminal(owner: User, columns: number, rows: number, window: number): HostTerminal {
+    const terminal = this.kernel.files.ptys.create(owner);
+    if (typeof terminal === 'number') throw new BootError('There are too many terminals.', errnoName(terminal));
+    const host = new HostTerminal(this.kernel.files.ptys, terminal, window);
+    host.resize(columns, rows);
+    this.kernel.files.console ??= terminal;
+    this.#terminals.add(host);
+    return host;
+  }
+
+  closeTerminal(terminal: HostTerminal): void {
+    if (!this.#terminals.delete(terminal)) return;
+    if (this.kernel.files.console === terminal.terminal) this.kernel.files.console = [...this.#terminals][0]?.terminal;
+    terminal.close();
+  }
+
+  /** Starts a program. Resolves to its process, or to a sentence about why it can't be started. */
+  async start(options: ProgramOptions): Promise<Process | string> {
+    const user = await this.user(options.user);
+    if (!user) return `There is no user ${options.user} in the VM.`;
+    const shell = options.command === undefined || options.command.length === 0;
+    const name = user.shell.slice(user.shell.lastIndexOf('/') + 1);
+    const argv: ByteString[] = shell ? [`-${name}`] : options.command.map(fromText);
+    const environment = this.#environment(user, options);
+    const process = await runAsync(this.kernel.spawn({
+      path: shell ? user.shell : argv[0]!, searchPath: environment['PATH'] ?? defaultPath, argv,
+      environment: Object.entries(environment).map(([key, value]) => fromText(`${key}=${value}`)),
+      uid: user.uid, gid: user.gid, groups: user.groups, cwd: options.cwd ? fromText(options.cwd) : user.home, umask: 0o022,
+      streams: options.streams, terminal: options.terminal?.terminal,
+    }));
+    if (typeof process === 'number') return `${shell ? user.shell : options.command[0]} can't be started: ${errnoName(process)}.`;
+    this.#endings.set(process, options.ended);
+    this.#driver.wake();
+    return process;
+  }
+
+  #environment(user: User, options: ProgramOptions): Record<string, string> {
+    return {
+      TERM: options.terminal ? 'xterm-256color' : 'dumb', LANG: 'C.UTF-8', PATH: defaultPath, HOME: user.home, USER: user.name, LOGNAME: user.name,
+      SHELL: user.shell, ...options.environment,
+    };
+  }
+
+  #exited(process: Process, status: number): void {
+    const ended = this.#endings.get(process);
+    this.#endings.delete(process);
+    ended?.(status);
+  }
+
+  /** Something happened outside of the machine that it should look at. */
+  wake(): void {
+    this.#driver.wake();
+  }
+
+  /** Ends all activity. */
+  stop(): void {
+    this.#driver.stop();
+  }
+}
+
+function makeEngine({ engine, memory }: MachineOptions): Engine {
+  const started = performance.now();
+  try {
+    return new Engine({ module: engine, frames: Math.floor(memory / 4096), now: () => (performance.now() - started) * 1e6 });
+  } catch (error) {
+    throw new BootError(`There is not enough memory for a VM of ${Math.round(memory / 2 ** 20)} MB; choose less.`, String(error));
+  }
+}
+
+/** Fills with random bytes of the host; crypto gives at most 64 KiB a call. */
+function randomBytes(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536) as Uint8Array<ArrayBuffer>);
+}
