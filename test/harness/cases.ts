@@ -11,6 +11,8 @@ import { root } from './run.ts';
 export const CODE = 0x30000000, START = CODE + 0x800;
 export const DATA = 0x20000000, DATA_SIZE = 0x2000, WINDOW = DATA + 0xf00, WINDOW_SIZE = 512;
 export const READONLY = 0x20010000;
+/** Base of GS. */
+export const GS_BASE = 0x10000000;
 
 export const INPUT_SIZE = 16 + 16 * 8 + 16 + 512 + WINDOW_SIZE;
 export const RESULT_SIZE = 16 + 8 + 16 * 8 + 16 + 512 + WINDOW_SIZE;

@@ -3,10 +3,11 @@
  * addresses, INT3 all around the instruction, and the result in the words of a signal.
  */
 import { Engine } from '../../webview/engine/engine.ts';
+import { ExitCode } from '../../webview/engine/state.ts';
 import type { EngineThread } from '../../webview/engine/thread.ts';
 import { generateInterpreter, type InterpreterSource } from '../../webview/engine/interpreter/generator.ts';
 import type { PageTables } from '../../webview/engine/mmu/addressSpace.ts';
-import { CODE, DATA, DATA_SIZE, READONLY, RESULT_SIZE, START, State, WINDOW, WINDOW_SIZE, type Cases, type NativeResult } from './cases.ts';
+import { CODE, DATA, DATA_SIZE, GS_BASE, READONLY, RESULT_SIZE, START, State, WINDOW, WINDOW_SIZE, type Cases, type NativeResult } from './cases.ts';
 
 const read = 1, write = 2, exec = 4;
 
@@ -57,9 +58,12 @@ export class InstructionRunner {
     for (let r = 0; r < 16; r++) thread.setHalves(r, state.view.getUint32(r * 8, true), state.view.getUint32(r * 8 + 4, true));
     thread.rip = START;
     thread.rflags = state.rflags;
-    thread.fsBase = thread.gsBase = 0;
+    thread.fsBase = 0;
+    thread.gsBase = GS_BASE;
     thread.loadFpu(state.fx);
-    return this.#finish(engine.run(thread, this.space, 10_000));
+    let exit = engine.run(thread, this.space, 10_000);
+    for (let turns = 0; exit === ExitCode.budget && turns < 10; turns++) exit = engine.run(thread, this.space, 10_000);
+    return this.#finish(exit);
   }
 
   #finish(exit: number): NativeResult {

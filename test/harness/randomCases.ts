@@ -3,7 +3,8 @@
  * row is tested without a line here. A seed repeats a run.
  */
 import { ADDRESSING, FLAG, MAP, PREFIX, TYPE, type Row } from '../../webview/engine/x86/rows.ts';
-import { DATA, READONLY, START, WINDOW, WINDOW_SIZE, type State } from './cases.ts';
+import { DATA, GS_BASE, READONLY, START, WINDOW, WINDOW_SIZE, type State } from './cases.ts';
+import { fitState, fitString } from './fittingState.ts';
 
 /** A repeatable source of numbers (xorshift32). */
 export class Random {
@@ -162,7 +163,7 @@ export function encode(random: Random, row: Row, code: Uint8Array, state: State)
   const memory = hasModrm && row.modrm < 0 && form === 'memory' && (row.flags & FLAG.MODREG) === 0;
   if (memory && (row.flags & FLAG.LOCK) !== 0 && random.chance(4)) bytes.unshift(0xf0);
   const wide = row.vex ? 0 : rexW << 3;
-  const place = memory ? chooseAddress(random, row, state) : undefined;
+  const place = memory ? chooseAddress(random, state) : undefined;
   const reg = row.digit >= 0 ? row.digit : random.below(16);
   const rm = memory ? 0 : random.below(16);
   const rexBits = wide | (reg > 7 ? 4 : 0) | (place ? place.rexXb : rm > 7 ? 1 : 0) | row.rexBits;
@@ -180,10 +181,25 @@ export function encode(random: Random, row: Row, code: Uint8Array, state: State)
     if (place) bytes.push(place.mod << 6 | (reg & 7) << 3 | place.rm, ...place.tail);
     else bytes.push(0xc0 | (reg & 7) << 3 | rm & 7);
   }
-  immediates(random, row, bytes, rexW, state, columns);
+  immediates(random, row, bytes, rexW, columns);
+  bytes.unshift(...freePrefixes(random, row, place));
   if (bytes.length > 15) return false;
+  const isString = row.operands.some(o => o.addressing === ADDRESSING.X || o.addressing === ADDRESSING.Y);
+  if (isString) fitString(random, state, bytes[0] === 0x65 ? GS_BASE : 0);
+  fitState(random, row, state, { target: place?.target, register: hasModrm && !place ? rm | (row.vex ? 0 : row.rexBits & 1) << 3 : undefined });
   code.set(bytes);
   return true;
+}
+
+/** Prefixes that any instruction may have: segments, address size. Seldom a LOCK, which mostly is illegal. */
+function freePrefixes(random: Random, row: Row, place: Place | undefined): number[] {
+  const prefixes: number[] = [];
+  const isOffset = row.operands.some(o => o.addressing === ADDRESSING.O);
+  if (place ? place.segment : !isOffset && random.chance(12)) prefixes.push(0x65);
+  else if (random.chance(20)) prefixes.push(random.pick([0x26, 0x2e, 0x36, 0x3e]));
+  if (!isOffset && random.chance(12)) prefixes.push(0x67);
+  if (random.chance(80)) prefixes.push(0xf0);
+  return prefixes;
 }
 
 function chooseRexW(random: Random, row: Row): number {
@@ -218,6 +234,9 @@ interface Place {
   readonly rexXb: number;
   /** SIB and displacement. */
   readonly tail: readonly number[];
+  /** The address, and whether GS is to be added to get there. */
+  readonly target: number;
+  readonly segment: boolean;
 }
 
 /** Which address a memory operand gets: mostly inside the window, aligned or not; sometimes across the pages' ends, read-only, unmapped. */
@@ -230,31 +249,36 @@ function chooseTarget(random: Random): number {
   return WINDOW + ((32 + random.below(WINDOW_SIZE - 96)) & aligned);
 }
 
-function chooseAddress(random: Random, _row: Row, state: State): Place {
-  const target = chooseTarget(random);
-  const wide = random.chance(2);
-  const displacement = wide ? (random.next() | 0) >> random.below(20) : (random.next() << 24) >> 24;
-  const bytes = wide ? [displacement, displacement >> 8, displacement >> 16, displacement >> 24].map(b => b & 0xff) : [displacement & 0xff];
-  const mod = wide ? 2 : 1;
-  if (random.chance(12)) return ripRelative(target);
-  const base = random.pick([0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+const bases = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+function bytes32(value: number): number[] {
+  return [value, value >> 8, value >> 16, value >> 24].map(b => b & 0xff);
+}
+
+/** Sets registers so that the address comes to a target; a wish for RSP or no base is met by the displacement. */
+function chooseAddress(random: Random, state: State): Place {
+  const target = chooseTarget(random), segment = random.chance(12);
+  const offset = segment ? target - GS_BASE : target;
+  const common = { target, segment };
+  // Counted from the instruction's start, so the address is its length behind the target: no matter for a test.
+  if (random.chance(12)) return { mod: 0, rm: 5, rexXb: 0, tail: bytes32(offset - START), ...common };
+  if (random.chance(12)) return { mod: 2, rm: 4, rexXb: 0, tail: [0x24, ...bytes32(offset - Number(state.gpr(4)))], ...common };
+  if (random.chance(12)) return { mod: 0, rm: 4, rexXb: 0, tail: [0x25, ...bytes32(offset)], ...common };
+  const size = random.below(3);
+  const displacement = [0, (random.next() << 24) >> 24, (random.next() | 0) >> random.below(20)][size]!;
+  const tail = size === 2 ? bytes32(displacement) : size === 1 ? [displacement & 0xff] : [];
+  const base = random.pick(size === 0 ? bases.filter(r => (r & 7) !== 5) : bases);
   if ((base & 7) === 4 || random.chance(3)) {
-    const index = random.pick([0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15].filter(r => r !== base));
+    const index = random.pick(bases.filter(r => r !== base));
     const scale = random.below(4);
-    state.setGpr(base, BigInt.asUintN(64, BigInt(target) - BigInt(displacement) - (state.gpr(index) << BigInt(scale))));
-    return { mod, rm: 4, rexXb: (index > 7 ? 2 : 0) | (base > 7 ? 1 : 0), tail: [scale << 6 | (index & 7) << 3 | base & 7, ...bytes] };
+    state.setGpr(base, BigInt.asUintN(64, BigInt(offset) - BigInt(displacement) - (state.gpr(index) << BigInt(scale))));
+    return { mod: size, rm: 4, rexXb: (index > 7 ? 2 : 0) | (base > 7 ? 1 : 0), tail: [scale << 6 | (index & 7) << 3 | base & 7, ...tail], ...common };
   }
-  state.setGpr(base, BigInt.asUintN(64, BigInt(target) - BigInt(displacement)));
-  return { mod, rm: base & 7, rexXb: base > 7 ? 1 : 0, tail: bytes };
+  state.setGpr(base, BigInt.asUintN(64, BigInt(offset) - BigInt(displacement)));
+  return { mod: size, rm: base & 7, rexXb: base > 7 ? 1 : 0, tail, ...common };
 }
 
-/** Counted from the instruction's start, so the address is its length behind the target: no matter for a test. */
-function ripRelative(target: number): Place {
-  const from = target - START;
-  return { mod: 0, rm: 5, rexXb: 0, tail: [from, from >> 8, from >> 16, from >> 24].map(b => b & 0xff) };
-}
-
-function immediates(random: Random, row: Row, bytes: number[], rexW: number, state: State, columns: readonly number[]): void {
+function immediates(random: Random, row: Row, bytes: number[], rexW: number, columns: readonly number[]): void {
   const short = bytes.includes(0x66) && columns.includes(0x66) && rexW === 0;
   const size = rexW ? 8 : short ? 2 : 4;
   const push = (count: number): void => {
@@ -275,10 +299,6 @@ function immediates(random: Random, row: Row, bytes: number[], rexW: number, sta
     } else if (operand.addressing === ADDRESSING.O) {
       const target = chooseTarget(random);
       for (let i = 0; i < 8; i++) bytes.push(i < 4 ? (target >>> (8 * i)) & 0xff : 0);
-    } else if (operand.addressing === ADDRESSING.X || operand.addressing === ADDRESSING.Y) {
-      state.setGpr(6, BigInt(WINDOW + 128 + random.below(128)));
-      state.setGpr(7, BigInt(WINDOW + 128 + random.below(128)));
-      state.setGpr(1, BigInt(random.below(12)));
     }
   }
 }

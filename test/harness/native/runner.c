@@ -4,12 +4,14 @@
  * one into its own ucontext and returns into the instruction, which ends at an INT3 behind it, at a jump's target, or in a fault.
  */
 #define _GNU_SOURCE
+#include <asm/prctl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 #define DATA 0x20000000ul  /* two pages, nothing mapped around them */
 #define WINDOW (DATA + 0x0f00)  /* the bytes that a case sets and gets: across the pages' border */
 #define READONLY 0x20010000ul  /* a page of zeros that can't be written */
+#define GS_BASE 0x10000000ul
 
 struct state {
   uint64_t gpr[16];  /* by encoding: rax rcx rdx rbx rsp rbp rsi rdi r8-r15 */
@@ -119,6 +122,7 @@ int main(void) {
   memset(map(CODE, 0x2000, PROT_READ | PROT_WRITE | PROT_EXEC), 0xcc, 0x2000);
   map(DATA, 0x2000, PROT_READ | PROT_WRITE);
   map(READONLY, 0x1000, PROT_READ);
+  if (syscall(SYS_arch_prctl, ARCH_SET_GS, GS_BASE) != 0) return 6;
   stack_t stack = { .ss_sp = malloc(1 << 16), .ss_size = 1 << 16 };
   sigaltstack(&stack, NULL);
   struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };

@@ -117,10 +117,13 @@ export function enumerateForms(rows: readonly Row[], descriptions: Descriptions)
   return { forms, tableOf: caseOf => new FormTable(table.map(id => (id < SpecialForm.count ? id : caseOf(id - SpecialForm.count)))) };
 }
 
+/** Operations to which the address size means more than how an operand is found. */
+const addressing: ReadonlySet<string> = new Set(['LOOP', 'LOOPE', 'LOOPNE', 'JrCXZ', 'XLAT', 'MASKMOVQ', 'MASKMOVDQU', 'BT', 'BTS', 'BTR', 'BTC']);
+
 function addForms(row: Row, forms: Form[], table: Uint16Array): void {
   const made = new Map<string, number>();
   const repeats = (row.flags & (FLAG.REP | FLAG.REPZ)) !== 0;
-  const counts = repeats || ['LOOP', 'LOOPE', 'LOOPNE', 'JrCXZ', 'XLAT', 'MASKMOVQ', 'MASKMOVDQU'].includes(row.operation);
+  const counts = repeats || addressing.has(row.operation);
   for (const shape of shapes(row)) for (const size of sizesOf(row)) for (const rep of reps) for (const addressSize of [8, 4] as const) {
     const form = { row, size: normalSize(row, size), shape, rep: repeats ? rep : 0, addressSize: counts ? addressSize : 8 } as const;
     const key = [form.size, shape, form.rep, form.addressSize].join();

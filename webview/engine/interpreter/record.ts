@@ -100,8 +100,8 @@ export function writeRecord(
 
 function writeAddress(view: DataView, at: number, row: Row, instruction: Instruction, offset: number, addressed: boolean): void {
   if (addressed) {
+    // The segment stays in the index's field, which this shape doesn't use.
     view.setUint8(at + Record.base, Slot.address);
-    view.setUint8(at + Record.index, Slot.zero);
     view.setUint8(at + Record.scale, 0);
     view.setInt32(at + Record.displacement, 0, true);
     return;

@@ -22,10 +22,11 @@ function bitTest(change?: Change): (context: Context) => void {
   };
 }
 
-function bitString({ code, dst, memory, flags }: Context, index: Int, within: I32, change: Change | undefined): void {
+function bitString({ code, dst, memory, flags, addressSize }: Context, index: Int, within: I32, change: Change | undefined): void {
   const width = dst.width as Width;
   const shift = { 1: 3, 2: 4, 4: 5, 8: 6 }[width];
-  const address = code.let(dst.address().add(index.signed64.shrS(shift).mul(width)));
+  const sum = dst.address().add(index.signed64.shrS(shift).mul(width)), base = memory.segmentBase();
+  const address = code.let(addressSize === 8 ? sum : sum.sub(base).and(0xffffffffn).add(base));
   if (change) memory.probe(address, width, true);
   const a = memory.load(width, address);
   if (change) memory.store(address, change(a, Int.constant(width, 1).shl(within)));

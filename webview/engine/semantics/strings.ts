@@ -83,7 +83,8 @@ export const strings: Descriptions = {
   CMPS: describe({
     helper: 'repCmps', compares: true,
     once: (context, width) => {
-      const a = context.memory.load(width, pointer(context, rsi)), b = context.memory.load(width, pointer(context, rdi));
+      // This order is this CPU family's.
+      const b = context.memory.load(width, pointer(context, rdi)), a = context.memory.load(width, pointer(context, rsi));
       advance(context, rsi, width);
       advance(context, rdi, width);
       compare(context, a, b);

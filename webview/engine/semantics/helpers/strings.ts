@@ -190,13 +190,13 @@ function repCompare(width: Width, code: Code, helpers: Helpers, scan: boolean): 
   const pinned = (value: Int): Int => Int.clean(width, code.let(value.value as I32));
   const accumulator = (): Int => pinned(loadElement(width, I32.of(place(rax))));
   rep.write(() => {
-    // The source is read before the destination's page is looked at: both may use the bounce buffer.
-    const a = scan ? accumulator() : pinned(loadElement(width, rep.translate(rep.source, width, false)));
+    // One is read before the other's page is looked at: both may use the bounce buffer. The order is this CPU family's.
     const b = pinned(loadElement(width, rep.translate(rep.destination, width, false)));
+    const a = scan ? accumulator() : pinned(loadElement(width, rep.translate(rep.source, width, false)));
     rep.advance(I32.of(1));
     finish(a, b);
   }, count => {
-    const from = scan ? I32.of(place(rax)) : rep.translate(rep.source, 1, false), to = rep.translate(rep.destination, 1, false);
+    const to = rep.translate(rep.destination, 1, false), from = scan ? I32.of(place(rax)) : rep.translate(rep.source, 1, false);
     const element = (offset: I32): [Int, Int] => [loadElement(width, scan ? from : from.add(offset)), loadElement(width, to.add(offset))];
     const offset = rep.each(count, (at, leave) => {
       const [a, b] = element(at);

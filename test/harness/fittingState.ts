@@ -1,0 +1,92 @@
+/** Register and memory contents that an operation's interesting cases want, and that mere chance would seldom bring. */
+import type { Row } from '../../webview/engine/x86/rows.ts';
+import { CODE, DATA, DATA_SIZE, WINDOW, WINDOW_SIZE, type State } from './cases.ts';
+import type { Random } from './randomCases.ts';
+
+const rax = 0, rcx = 1, rdx = 2, rbx = 3, rsp = 4, rbp = 5, rsi = 6, rdi = 7;
+
+/** Where an instruction's explicit operand is: an address in the window, or a register number. */
+export interface Operand {
+  readonly target: number | undefined;
+  readonly register: number | undefined;
+}
+
+/** Eight bytes of the window at an address, or undefined outside of it. */
+function windowAt(state: State, address: number): bigint | undefined {
+  const at = address - WINDOW;
+  return at >= 0 && at <= WINDOW_SIZE - 8 ? new DataView(state.window.buffer, state.window.byteOffset).getBigUint64(at, true) : undefined;
+}
+
+function putWindow(state: State, address: number, value: bigint): void {
+  const at = address - WINDOW;
+  if (at >= 0 && at <= WINDOW_SIZE - 8) new DataView(state.window.buffer, state.window.byteOffset).setBigUint64(at, value, true);
+}
+
+function valueOf(state: State, { target, register }: Operand): bigint | undefined {
+  return register !== undefined ? state.gpr(register) : target !== undefined ? windowAt(state, target) : undefined;
+}
+
+/** The dividend's upper half, so that the quotient often fits. */
+function fitDividend(random: Random, state: State): void {
+  if (random.chance(3)) return;
+  state.setGpr(rdx, random.pick([0n, 0xffffffffffffffffn, BigInt(random.below(1000)), state.gpr(rdx) >> BigInt(random.below(64))]));
+  if (random.chance(2)) state.setGpr(rax, BigInt(random.below(0x8000)));
+}
+
+/** The accumulator (pair) equal to what it is compared with. */
+function fitComparand(random: Random, state: State, operand: Operand): void {
+  if (random.chance(2)) return;
+  const value = valueOf(state, operand);
+  if (value !== undefined && operand.register !== rsp) state.setGpr(rax, value);
+}
+
+function fitPair(random: Random, state: State, { target }: Operand): void {
+  if (target === undefined || random.chance(2)) return;
+  const low = windowAt(state, target), next = windowAt(state, target + 8);
+  if (low === undefined || next === undefined) return;
+  state.setGpr(rax, random.chance(2) ? low : low & 0xffffffffn);
+  state.setGpr(rdx, random.chance(2) ? next : low >> 32n);
+}
+
+/** A target with code that may be run: INT3s. */
+function fitTarget(random: Random, state: State, { target, register }: Operand): void {
+  if (random.chance(3)) return;
+  const to = BigInt(CODE + 0x1000 + random.below(0xfff));
+  if (register !== undefined && register !== rsp) state.setGpr(register, to);
+  if (target !== undefined) putWindow(state, target, to);
+}
+
+/** Indices in the window, in places that overlap or equal each other, or just before the data's ends. */
+export function fitString(random: Random, state: State, gsBase: number): void {
+  const place = (): number => (random.chance(8) ? (random.chance(2) ? DATA + DATA_SIZE - random.below(64) : DATA + random.below(64)) : WINDOW + 128 + random.below(128));
+  const source = place();
+  state.setGpr(rsi, BigInt.asUintN(64, BigInt(source - gsBase)));
+  state.setGpr(rdi, BigInt(random.chance(4) ? source + random.below(16) : place()));
+  state.setGpr(rcx, BigInt(random.below(random.chance(4) ? 200 : 12)));
+  if (random.chance(3)) state.window.copyWithin(128 + random.below(4), 128, 300);
+  if (random.chance(3)) {
+    state.window.fill(random.below(2), 100, 100 + random.below(300));
+    state.setGpr(rax, random.pick([0n, 0x0101010101010101n]));
+  }
+}
+
+/** Changes `state` for a row's operation; in most cases a little. */
+export function fitState(random: Random, row: Row, state: State, operand: Operand): void {
+  switch (row.operation) {
+    case 'DIV': case 'IDIV': return fitDividend(random, state);
+    case 'CMPXCHG': return fitComparand(random, state, operand);
+    case 'CMPXCHG8B': case 'CMPXCHG16B': return fitPair(random, state, operand);
+    case 'JMP': case 'CALL': return fitTarget(random, state, operand);
+    case 'RET': return fitTarget(random, state, { target: Number(state.gpr(rsp)), register: undefined });
+    case 'LEAVE': case 'ENTER':
+      if (!random.chance(4)) state.setGpr(rbp, BigInt(WINDOW + 200 + random.below(200)));
+      return;
+    case 'XLAT':
+      if (!random.chance(4)) state.setGpr(rbx, BigInt(WINDOW + random.below(256)));
+      return;
+    case 'LOOP': case 'LOOPE': case 'LOOPNE': case 'JrCXZ':
+      if (random.chance(2)) state.setGpr(rcx, random.pick([0n, 1n, 0x100000000n, 0x100000001n, 0xffffffff00000000n]));
+      return;
+    default:
+  }
+}
