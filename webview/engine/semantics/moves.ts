@@ -27,7 +27,11 @@ export const moves: Descriptions = {
   MOVNTI: ({ dst, src }) => dst.write(src.read()),
   MOVZX: ({ dst, src }) => dst.write(src.read().zeroExtend(dst.width as Width)),
   MOVSX: ({ dst, src }) => dst.write(src.read().signExtend(dst.width as Width)),
-  MOVSXD: ({ dst, src }) => dst.write(src.read().signExtend(dst.width as Width)),
+  /** With 16 bits this CPU family still reads 32 from memory. */
+  MOVSXD: ({ dst, src, size, memory }) => {
+    const a = size === 2 && src.isMemory ? memory.load(4, src.address()) : src.read();
+    dst.write(a.signExtend(dst.width as Width));
+  },
   LEA: ({ dst, src }) => dst.write(Int.cut(dst.width as Width, src.address())),
   XCHG: ({ dst, src }) => {
     const a = dst.readForWrite(), b = src.read();
