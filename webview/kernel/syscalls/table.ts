@@ -126,7 +126,7 @@ const rows: readonly Row[] = [
   [69, 400, 'msgsnd', 'int ptr ulong int', undefined],
   [70, 401, 'msgrcv', 'int ptr ulong long int', undefined],
   [71, 402, 'msgctl', 'int int ptr', undefined],
-  [72, 55, 'fcntl', 'fd fcntl ulong', descriptors.fcntl],
+  [72, 55, 'fcntl', 'fd fcntl long', descriptors.fcntl],
   [73, 143, 'flock', 'fd int', descriptors.flock],
   [74, 118, 'fsync', 'fd', descriptors.fsync],
   [75, 148, 'fdatasync', 'fd', descriptors.fdatasync],
