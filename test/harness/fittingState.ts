@@ -81,6 +81,9 @@ export function fitState(random: Random, row: Row, state: State, operand: Operan
     case 'LEAVE': case 'ENTER':
       if (!random.chance(4)) state.setGpr(rbp, BigInt(WINDOW + 200 + random.below(200)));
       return;
+    case 'MASKMOVQ': case 'MASKMOVDQU':
+      if (!random.chance(4)) state.setGpr(rdi, BigInt(WINDOW + 32 + random.below(WINDOW_SIZE - 96)));
+      return;
     case 'XLAT':
       if (!random.chance(4)) state.setGpr(rbx, BigInt(WINDOW + random.below(256)));
       return;

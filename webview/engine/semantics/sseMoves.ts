@@ -185,9 +185,9 @@ function maskmov(bytes: 8 | 16): (context: Context) => void {
   return ({ code, row, dst, src, registers, memory, addressSize, enterMmx }) => {
     const value = dst.readV128(), mask = code.let(src.readV128().bitmask(8).and(bytes === 8 ? 0xff : 0xffff));
     const base = code.let(registers.read(7, addressSize).i64.add(memory.segmentBase()));
-    // As on this CPU family, x87 state is entered even if the store faults, and all bytes must be writable if one is written.
+    // As on this CPU family, x87 state is entered even if the store faults, and all bytes must be writable, also if none is written.
     if (isMmx(row)) enterMmx();
-    code.if(mask, () => memory.probe(base, bytes, true));
+    memory.probe(base, bytes, true);
     for (let i = 0; i < bytes; i++) code.if(mask.and(1 << i), () => memory.store(base.add(i), Int.clean(1, value.extract8U(i))));
   };
 }
