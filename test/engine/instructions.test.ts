@@ -24,9 +24,12 @@ const total = Number(process.env['CASES'] ?? 1_000_000);
 const incomparable = /^(SYSCALL|SYSENTER|CPUID|RDTSC|RDTSCP|INT)$/;
 
 function comparable(row: Row): boolean {
-  if ((row.flags & (FLAG.I64 | FLAG.ESCAPE)) !== 0 || fateOf(row) !== 'executed' || !Object.hasOwn(descriptions, row.operation)) return false;
+  if ((row.flags & (FLAG.I64 | FLAG.ESCAPE)) !== 0 || !filter.test(row.operation)) return false;
+  // Control registers that don't exist are #UD to the machine, #GP to us.
+  if (fateOf(row) === '#GP' || (row.flags & FLAG.UD) !== 0) return row.operation !== 'MOV';
+  if (fateOf(row) !== 'executed' || !Object.hasOwn(descriptions, row.operation)) return false;
   if (row.source[0] === '0F 0D reg') return false; // NOP to Intel, #UD to AMD
-  return !incomparable.test(row.operation) && !/\b(Sw|FS|GS)\b/.test(row.source[2] ?? '') && filter.test(row.operation);
+  return !incomparable.test(row.operation) && !/\b(Sw|FS|GS)\b/.test(row.source[2] ?? '');
 }
 
 const rows = ROWS.filter(comparable);

@@ -42,14 +42,14 @@ export const TWO_BYTE: readonly RowSource[] = [
   ['0F 22', 'MOV', 'Cm,Rm', 'priv no66 modreg'], ['0F 23', 'MOV', 'Dm,Rm', 'priv no66 modreg'],
 
   ['0F 30', 'WRMSR', '', 'priv'], ['0F 31', 'RDTSC', '', 'tsc'], ['0F 32', 'RDMSR', '', 'priv'], ['0F 33', 'RDPMC', '', 'priv'],
-  ['0F 34', 'SYSENTER', '', 'syscall'], ['0F 35', 'SYSEXIT', '', 'syscall priv'], ['0F 37', 'GETSEC', '', 'priv'],
+  ['0F 34', 'SYSENTER', '', 'syscall'], ['0F 35', 'SYSEXIT', '', 'syscall priv'], ['0F 37', 'GETSEC', '', 'ud'],
   ['0F 40+cc', 'CMOVcc', 'Gv,Ev', 'cmov'],
   ['NP 0F 78', 'VMREAD', 'Em,Gm', 'vmx no66'], ['NP 0F 79', 'VMWRITE', 'Gm,Em', 'vmx no66'],
   ['0F 80+cc', 'Jcc', 'Jz', 'f64'], ['0F 90+cc', 'SETcc', 'Eb'],
 
   ['0F A0', 'PUSH', 'FS', 'd64'], ['0F A1', 'POP', 'FS', 'd64'], ['0F A2', 'CPUID'], ['0F A3', 'BT', 'Ev,Gv'],
   ['0F A4', 'SHLD', 'Ev,Gv,Ib'], ['0F A5', 'SHLD', 'Ev,Gv,CL'],
-  ['0F A8', 'PUSH', 'GS', 'd64'], ['0F A9', 'POP', 'GS', 'd64'], ['0F AA', 'RSM', '', 'priv'], ['0F AB', 'BTS', 'Ev,Gv', 'lock'],
+  ['0F A8', 'PUSH', 'GS', 'd64'], ['0F A9', 'POP', 'GS', 'd64'], ['0F AA', 'RSM', '', 'ud'], ['0F AB', 'BTS', 'Ev,Gv', 'lock'],
   ['0F AC', 'SHRD', 'Ev,Gv,Ib'], ['0F AD', 'SHRD', 'Ev,Gv,CL'],
   ['NFx 0F AE /0 mem', 'FXSAVE', 'M', 'fxsr'], ['NFx 0F AE /0 mem REX.W', 'FXSAVE64', 'M', 'fxsr'],
   ['NFx 0F AE /1 mem', 'FXRSTOR', 'M', 'fxsr'], ['NFx 0F AE /1 mem REX.W', 'FXRSTOR64', 'M', 'fxsr'],
