@@ -56,6 +56,24 @@ function fitTarget(random: Random, state: State, { target, register }: Operand):
   if (target !== undefined) putWindow(state, target, to);
 }
 
+/** Words of `size` bytes one behind the other: what far transfers take. */
+function putWords(state: State, address: number, size: number, words: readonly number[]): void {
+  words.forEach((word, i) => {
+    const at = address - WINDOW + i * size;
+    for (let byte = 0; byte < size; byte++) {
+      if (at + byte >= 0 && at + byte < WINDOW_SIZE) state.window[at + byte] = byte < 4 ? word >>> (8 * byte) : 0;
+    }
+  });
+}
+
+/** A frame for IRET or RETF, or a far pointer: mostly to code that may be run, with the selectors of Linux. */
+function fitFar(random: Random, state: State, address: number): void {
+  if (random.chance(6)) return;
+  const selector = random.pick([0x33, 0x33, 0x33, 0x33, 0x10, 0]);
+  const words = [CODE + 0x1000 + random.below(0xfff), selector, 0x202 | (random.next() & 0x40cd5), WINDOW + random.below(256), random.pick([0x2b, 0x2b, 0x2b, 0x33])];
+  putWords(state, address, random.pick([2, 4, 4, 8]), words);
+}
+
 /** Indices in the window, in places that overlap or equal each other, or just before the data's ends. */
 export function fitString(random: Random, state: State, gsBase: number): void {
   const place = (): number => (random.chance(8) ? (random.chance(2) ? DATA + DATA_SIZE - random.below(64) : DATA + random.below(64)) : WINDOW + 128 + random.below(128));
@@ -78,6 +96,8 @@ export function fitState(random: Random, row: Row, state: State, operand: Operan
     case 'CMPXCHG8B': case 'CMPXCHG16B': return fitPair(random, state, operand);
     case 'JMP': case 'CALL': return fitTarget(random, state, operand);
     case 'RET': return fitTarget(random, state, { target: Number(state.gpr(rsp)), register: undefined });
+    case 'IRET': case 'RETF': return fitFar(random, state, Number(state.gpr(rsp)));
+    case 'JMPF': case 'CALLF': case 'LSS': return operand.target === undefined ? undefined : fitFar(random, state, operand.target);
     case 'LEAVE': case 'ENTER':
       if (!random.chance(4)) state.setGpr(rbp, BigInt(WINDOW + 200 + random.below(200)));
       return;

@@ -198,7 +198,8 @@ function freePrefixes(random: Random, row: Row, place: Place | undefined): numbe
   if (place ? place.segment : !isOffset && random.chance(12)) prefixes.push(0x65);
   else if (random.chance(20)) prefixes.push(random.pick([0x26, 0x2e, 0x36, 0x3e]));
   if (!isOffset && random.chance(12)) prefixes.push(0x67);
-  if (random.chance(80)) prefixes.push(0xf0);
+  // VERW takes LOCK on AMD's processors.
+  if (random.chance(80) && row.operation !== 'VERW') prefixes.push(0xf0);
   return prefixes;
 }
 

@@ -4,10 +4,12 @@ import { atomics } from './atomics.ts';
 import { bits } from './bits.ts';
 import { branches } from './branches.ts';
 import type { Descriptions } from './contract.ts';
+import { flagsInstructions } from './flagsInstructions.ts';
 import { logic } from './logic.ts';
 import { merge } from './merge.ts';
 import { moves } from './moves.ts';
 import { multiplications } from './multiply.ts';
+import { segments } from './segments.ts';
 import { shifts } from './shifts.ts';
 import { sseFloat } from './sseFloat.ts';
 import { sseInteger } from './sseInteger.ts';
@@ -18,5 +20,5 @@ import { system } from './system.ts';
 
 /** By operation (`Row.operation`). Throws when it is loaded if two families describe one operation. */
 export const descriptions: Descriptions = merge({
-  arithmetic, atomics, bits, branches, logic, moves, multiplications, shifts, sseFloat, sseInteger, sseMoves, stack, strings, system,
+  arithmetic, atomics, bits, branches, flagsInstructions, logic, moves, multiplications, segments, shifts, sseFloat, sseInteger, sseMoves, stack, strings, system,
 });

@@ -5,9 +5,10 @@ import type { Context, Descriptions } from './contract.ts';
 import { loadSelector, selector } from './segments.ts';
 
 /** SDM vol. 2 MOV, general and segment registers. */
-function mov({ dst, src, row, control }: Context): void {
+function mov(context: Context): void {
+  const { dst, src, row } = context;
   if (row.operands[1]!.addressing === ADDRESSING.S) dst.write(selector(src.registerNumber()).zeroExtend(dst.width as Width));
-  else if (row.operands[0]!.addressing === ADDRESSING.S) loadSelector(dst.registerNumber(), src.read().truncate(2), control);
+  else if (row.operands[0]!.addressing === ADDRESSING.S) loadSelector(dst.registerNumber(), src.read().truncate(2), context);
   else dst.write(src.read());
 }
 

@@ -1,23 +1,11 @@
 /** The stack. */
-import { load32 } from '../wasm/code.ts';
 import { I32, type I64 } from '../wasm/values.ts';
 import { ADDRESSING } from '../x86/rows.ts';
-import { STATE, Slot } from '../state.ts';
 import type { Context, Descriptions } from './contract.ts';
-import type { Flags } from './flags.ts';
 import { Int } from './int.ts';
 import { loadSelector, selector } from './segments.ts';
 
 const rsp = 4, rbp = 5;
-/** RFLAGS bits that are always as they are here: 1 and IF. */
-const fixedFlags = 0x202;
-/** AC and ID. */
-const otherFlags = 0x240000;
-
-/** RFLAGS as PUSHF and SYSCALL see them. */
-export function readFlags(flags: Flags): I32 {
-  return flags.materialise().or(load32(STATE + Slot.directionFlag).shl(10)).or(load32(STATE + Slot.otherFlags)).or(fixedFlags);
-}
 
 function push({ dst, row, size, stack }: Context): void {
   const isSegment = row.operands[0]!.addressing === ADDRESSING.SEGMENT;
@@ -25,10 +13,11 @@ function push({ dst, row, size, stack }: Context): void {
 }
 
 /** The new rsp is there before a register is written, but not before a store that may fault. */
-function pop({ dst, row, size, stack, control }: Context): void {
+function pop(context: Context): void {
+  const { dst, row, size, stack } = context;
   const value = stack.peek(size);
   if (row.operands[0]!.addressing === ADDRESSING.SEGMENT) {
-    loadSelector(dst.registerNumber(), value.truncate(2), control);
+    loadSelector(dst.registerNumber(), value.truncate(2), context);
     return stack.release(size);
   }
   if (dst.isMemory) {
@@ -37,14 +26,6 @@ function pop({ dst, row, size, stack, control }: Context): void {
   }
   stack.release(size);
   dst.write(value);
-}
-
-function popf({ code, size, stack, flags }: Context): void {
-  const value = code.let(stack.peek(size).zeroExtend(8).i64.toI32());
-  stack.release(size);
-  flags.load(value);
-  code.store32(STATE + Slot.directionFlag, value.shrU(10).and(1));
-  if (size !== 2) code.store32(STATE + Slot.otherFlags, value.and(otherFlags));
 }
 
 /** SDM vol. 2 ENTER: the frame pointers of `level` enclosing procedures are copied. The new top of the stack must be writable. */
@@ -80,8 +61,6 @@ function enter({ code, dst, src, size, registers, memory }: Context): void {
 export const stack: Descriptions = {
   PUSH: push,
   POP: pop,
-  PUSHF: ({ size, stack: onStack, flags }) => onStack.push(Int.cut(size, size === 2 ? readFlags(flags) : readFlags(flags).toI64U())),
-  POPF: popf,
   ENTER: enter,
   LEAVE: ({ code, size, registers, memory }) => {
     const frame = registers.read(rbp, 8).i64;
@@ -89,16 +68,5 @@ export const stack: Descriptions = {
     registers.write(rsp, Int.clean(8, code.let(frame.add(size))));
     registers.write(rbp, value);
   },
-  /** Reads and writes status flags but OF. */
-  LAHF: ({ flags, registers }) => registers.writeHigh(0, Int.cut(1, flags.materialise().or(2))),
-  SAHF: ({ code, flags, registers }) => {
-    const kept = code.let(flags.of().shl(11));
-    flags.load(registers.readHigh(0).i32.or(kept));
-  },
-  CLC: ({ flags }) => flags.change({ cf: 0 }),
-  STC: ({ flags }) => flags.change({ cf: 1 }),
-  CMC: ({ code, flags }) => flags.change({ cf: code.let(flags.cf()).xor(1) }),
-  CLD: ({ code }) => code.store32(STATE + Slot.directionFlag, 0),
-  STD: ({ code }) => code.store32(STATE + Slot.directionFlag, 1),
 };
 

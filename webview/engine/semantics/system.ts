@@ -3,7 +3,7 @@ import { callValue } from '../wasm/code.ts';
 import { Run } from '../state.ts';
 import type { Context, Descriptions } from './contract.ts';
 import { Int } from './int.ts';
-import { readFlags } from './stack.ts';
+import { readFlags } from './flagsInstructions.ts';
 
 const rax = 0, rcx = 1, rdx = 2, r11 = 11;
 
@@ -36,6 +36,8 @@ export const system: Descriptions = {
     control.exitAfter('syscall');
   },
   INT3: ({ control }) => control.exitAfter('breakpoint'),
+  /** ICEBP: SIGTRAP as well. */
+  INT1: ({ control }) => control.exitAfter('breakpoint'),
   INT: int,
   /** Not in long mode on this CPU family. */
   SYSENTER: ({ control }) => control.exit('undefinedInstruction'),
