@@ -114,7 +114,7 @@ export class UnixSocket extends SocketFile {
   override *bind(caller: Caller, address: Uint8Array): Io<number> {
     const parsed = parseUnixAddress(address);
     if (typeof parsed === 'number') return parsed;
-    if (this.#address) return -Errno.EINVAL;
+    if (this.#address) return yield* this.#machine.addresses.bindAgain(caller, parsed);
     const bound = yield* this.#machine.addresses.bind(caller, this, parsed);
     if (typeof bound === 'number') return bound;
     this.#address = bound.address;
@@ -320,8 +320,8 @@ export class UnixSocket extends SocketFile {
     let last: Message | undefined;
     while (index < this.#messages.length && (sink.remaining > 0 || (last === undefined && total === 0))) {
       const message = this.#messages[index]!;
-      // Descriptors and, with SO_PASSCRED, a change of sender end a read (unix(7)).
-      if (last && (message.rights.length > 0 || (this.passCredentials && !sameCredentials(message.credentials, last.credentials)))) break;
+      // With SO_PASSCRED a change of sender ends a read; descriptors end it behind the bytes that they came with.
+      if (last && this.passCredentials && !sameCredentials(message.credentials, last.credentials)) break;
       const wanted = Math.min(message.bytes.length - message.offset, sink.remaining);
       const taken = sink.put(message.bytes, message.offset, wanted);
       if (taken < wanted && total + taken === 0) return -Errno.EFAULT;

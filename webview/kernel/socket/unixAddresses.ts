@@ -65,6 +65,13 @@ export class UnixAddresses {
     return { address: { kind: 'abstract', name }, release: () => this.#abstract.delete(name) };
   }
 
+  /** What bind(2) of a socket that has a name answers: -EADDRINUSE if the new name is taken, else -EINVAL. */
+  *bindAgain(caller: Caller, address: UnixAddress): Io<number> {
+    if (address.kind !== 'path') return -Errno.EINVAL;
+    const there = yield* this.#namespace.resolve(caller, caller.cwd, address.name, 0);
+    return typeof there === 'number' ? -Errno.EINVAL : -Errno.EADDRINUSE;
+  }
+
   /** The socket bound to an address: -ECONNREFUSED when nobody is, -ENOENT, -EACCES and so on for a path. */
   *find(caller: Caller, address: UnixAddress): Io<UnixSocket | number> {
     if (address.kind === 'unnamed') return -Errno.ECONNREFUSED;

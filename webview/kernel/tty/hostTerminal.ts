@@ -1,4 +1,5 @@
 /** The host's end of a terminal: what a tab of the page, or the tty on which the headless VM runs, is connected to. */
+import { IUTF8 } from '../abi/termios.ts';
 import { outputLimit } from './outputQueue.ts';
 import type { Ptys } from './pty.ts';
 import type { Terminal } from './terminal.ts';
@@ -18,6 +19,8 @@ export class HostTerminal implements Waiter {
     this.terminal = terminal;
     this.#credit = window;
     terminal.isLocked = false;
+    // What terminal emulators set: erasing takes whole characters.
+    terminal.termios.inputFlags |= IUTF8;
     terminal.masterQueue.add(this);
   }
 

@@ -3,7 +3,7 @@
  * `receive`, programs take it by `read`. Behaviour is that of Linux's n_tty where termios(3) leaves a choice.
  */
 import {
-  ECHO, ECHOCTL, ECHOE, ECHOK, ECHOKE, ECHONL, ECHOPRT, EXTPROC, ICANON, ICRNL, IEXTEN, IGNCR, IMAXBEL, INLCR, ISIG, ISTRIP, IUCLC, IUTF8,
+  ECHO, ECHOCTL, ECHOE, ECHOK, ECHOKE, ECHONL, ECHOPRT, EXTPROC, ICANON, ICRNL, IEXTEN, IGNCR, INLCR, ISIG, ISTRIP, IUCLC, IUTF8,
   IXANY, IXON, NOFLSH, PARMRK, POSIX_VDISABLE, VEOF, VEOL, VEOL2, VERASE, VINTR, VKILL, VLNEXT, VMIN, VQUIT, VREPRINT, VSTART, VSTOP,
   VSUSP, VTIME, VWERASE,
 } from '../abi/termios.ts';
@@ -19,7 +19,6 @@ const newline = 10;
 const carriageReturn = 13;
 const tab = 9;
 const backspace = 8;
-const bell = 7;
 const blank = 0x20;
 const caret = 0x5e;
 
@@ -225,10 +224,6 @@ export class LineDiscipline {
 
   #receiveOrdinary(byte: number): void {
     const { inputFlags, localFlags } = this.#termios;
-    if (localFlags & ICANON && this.#head - this.#tail >= bufferSize - 1) {
-      if (inputFlags & IMAXBEL) this.#output.putRaw(bell);
-      return;
-    }
     if (localFlags & ECHO) {
       this.#finishErasing();
       if (byte === newline) {
@@ -238,6 +233,8 @@ export class LineDiscipline {
         this.#echo(byte);
       }
     }
+    // A full line drops what is typed on, but shows it.
+    if (localFlags & ICANON && this.#head - this.#tail >= bufferSize - 1) return;
     if (inputFlags & PARMRK && byte === 0xff) this.#put(byte);
     this.#put(byte);
   }

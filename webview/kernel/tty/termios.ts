@@ -3,7 +3,7 @@
  * tasks: what a terminal asks of processes is declared in jobControl.ts.
  */
 import {
-  CREAD, CS8, B38400, ECHO, ECHOCTL, ECHOE, ECHOK, ECHOKE, HUPCL, ICANON, ICRNL, IEXTEN, ISIG, IUTF8, IXON, NCCS, ONLCR, OPOST,
+  CREAD, CS8, B38400, ECHO, ECHOCTL, ECHOE, ECHOK, ECHOKE, ICANON, ICRNL, IEXTEN, ISIG, IXON, NCCS, ONLCR, OPOST,
   VDISCARD, VEOF, VERASE, VINTR, VKILL, VLNEXT, VMIN, VQUIT, VREPRINT, VSTART, VSTOP, VSUSP, VTIME, VWERASE,
 } from '../abi/termios.ts';
 
@@ -15,9 +15,9 @@ const termioCharacters = 8;
 
 /** A terminal's settings (struct ktermios). */
 export class Termios {
-  inputFlags = ICRNL | IXON | IUTF8;
+  inputFlags = ICRNL | IXON;
   outputFlags = OPOST | ONLCR;
-  controlFlags = B38400 | CS8 | CREAD | HUPCL;
+  controlFlags = B38400 | CS8 | CREAD;
   localFlags = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN;
   line = 0;
   readonly characters: Uint8Array = new Uint8Array(NCCS);

@@ -9,7 +9,7 @@ import {
   TCGETS, TCSETS, TIOCGPGRP, TIOCGPTN, TIOCGWINSZ, TIOCNOTTY, TIOCPKT, TIOCPKT_STOP, TIOCSCTTY, TIOCSPGRP, TIOCSTI, TIOCSWINSZ,
 } from '../abi/ioctl.ts';
 import { POLLHUP, POLLIN, POLLOUT } from '../abi/poll.ts';
-import { ECHO, ICANON, ICRNL, ISIG, IXON, TOSTOP, VMIN, VTIME } from '../abi/termios.ts';
+import { ECHO, ICANON, ICRNL, ISIG, IUTF8, IXON, TOSTOP, VMIN, VTIME } from '../abi/termios.ts';
 import { AnonymousFileSystem, AnonymousInode } from '../files/anonymous.ts';
 import type { IoctlCaller } from '../files/kernelFile.ts';
 import { HostTerminal } from './hostTerminal.ts';
@@ -116,6 +116,7 @@ describe('line discipline, canonical', () => {
     expect(bench.type('\x01\x7f')).toBe('^A\b \b\b \b');
     expect(bench.type(' foo bar\x17')).toBe(' foo bar\b \b\b \b\b \b');
     expect(bench.type('x\x15')).toBe('x' + '\b \b'.repeat(7));
+    bench.terminal.termios.inputFlags |= IUTF8;
     expect(bench.type('\xc3\xa4\x7fq\r')).toBe('\xc3\xa4\b \bq\r\n');
     expect(readText(bench.slave)).toBe('q\n');
   });
