@@ -1,0 +1,29 @@
+/** C programs that exercise the kernel interface say the same in the VM as on the machine's own Linux. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { runNative } from '../harness/native.ts';
+import { root } from '../harness/run.ts';
+import { runInVm } from '../harness/vm.ts';
+
+const sources = join(root, 'test/kernel/programs');
+const built = join(root, 'build/test-programs');
+const programs = readdirSync(sources).filter(name => name.endsWith('.c')).map(name => name.slice(0, -2));
+
+describe('kernel interface', () => {
+  beforeAll(() => {
+    mkdirSync(built, { recursive: true });
+    for (const name of programs) {
+      execFileSync('gcc', ['-static', '-O1', '-w', '-o', join(built, name), join(sources, `${name}.c`), '-lutil', '-lpthread']);
+    }
+  });
+
+  test.each(programs)('%s', async name => {
+    const script = `cd /tmp && /mnt/host/${name} < /dev/null`;
+    const options = { mount: built, user: 'root', timeoutSeconds: 60 } as const;
+    const native = await runNative(script, options);
+    expect(native.status).toBe(0);
+    expect(await runInVm(script, options)).toEqual(native);
+  });
+});
