@@ -4,6 +4,7 @@
  */
 import { Errno, errnoName } from '../kernel/abi/errno.ts';
 import { O_CREAT, O_EXCL, O_RDONLY, O_TRUNC, O_WRONLY, RENAME_NOREPLACE, W_OK } from '../kernel/abi/fcntl.ts';
+import { IN_CLOSE_WRITE, IN_MODIFY } from '../kernel/abi/inotify.ts';
 import { S_IALLUGO } from '../kernel/abi/stat.ts';
 import type { Caller } from '../fs/vfs/caller.ts';
 import type { Inode } from '../fs/vfs/inode.ts';
@@ -133,6 +134,13 @@ export class FileService {
     return typeof file === 'number' ? { errno: file } : file;
   }
 
+  /** Closes a file that was written, and tells those who watch it, as write(2) and close(2) would. */
+  *#closeWritten(file: OpenFile): Io<void> {
+    this.#namespace.notify(file.inode, IN_MODIFY, file.path);
+    yield* close(file);
+    this.#namespace.notify(file.inode, IN_CLOSE_WRITE, file.path);
+  }
+
   *#readFile(path: ByteString, offset: number, length: number): Io<Result<Uint8Array>> {
     const place = yield* this.#resolve(path, Walk.follow);
     if (failed(place)) return place;
@@ -165,7 +173,7 @@ export class FileService {
     const file = yield* this.#open(path, flags, 0o666);
     if (failed(file)) return file;
     const written = yield* writeAll(file, content, 0);
-    yield* close(file);
+    yield* this.#closeWritten(file);
     return nothing(written);
   }
 
@@ -265,7 +273,7 @@ export class FileService {
       if (!failed(piece)) at += piece.length;
     }
     yield* close(source);
-    if (!failed(target)) yield* close(target);
+    if (!failed(target)) yield* this.#closeWritten(target);
     return result;
   }
 }

@@ -38,6 +38,8 @@ export interface MachineOptions {
   readonly failed: (error: unknown) => void;
   /** reboot(2). */
   readonly halted?: () => void;
+  /** Called behind each slice of time that programs had. */
+  readonly afterSlice?: () => void;
 }
 
 /** What a program is started with. Text, not bytes. */
@@ -100,7 +102,7 @@ export class VirtualMachine {
     });
     fileSystems.vfs.openers = this.kernel.files;
     fileSystems.cache.mappings = this.kernel.memory.mappings;
-    this.#driver = new Driver(this.kernel, options.failed);
+    this.#driver = new Driver(this.kernel, options.failed, options.afterSlice);
     this.kernel.scheduler.becameRunnable = () => this.#driver.wake();
   }
 
