@@ -122,6 +122,12 @@ describe('what is invalid', () => {
     expect(decode('F0 01 08').instruction.lock).toBe(1);
   });
 
+  it('is VSIB without a SIB byte', () => {
+    expect(decode('C4 E2 7D 93 7C 05 55').result).toBe(7);
+    expect(decode('C4 E2 7D 93 7D 55').result).toBe(DECODE.INVALID);
+    expect(decode('67 C4 E2 7D 93 7C 05 55', 32).result).toBe(DECODE.INVALID);
+  });
+
   it('is an unused VEX.vvvv, and F3 before an instruction without prefixes', () => {
     expect(decode('C5 F8 28 C1').result).toBe(4);
     expect(decode('C5 E8 28 C1').result).toBe(DECODE.INVALID);

@@ -216,9 +216,9 @@ export class Decoder {
     return short ? 2 : 4;
   }
 
-  /** VSIB needs a SIB byte; its index is always a register. */
+  /** VSIB needs a SIB byte, which 16-bit addressing does not have; its index is always a register. SDM vol. 2 2.3.12. */
   #vsib(out: Instruction): boolean {
-    if ((out.modrm & 7) !== 4) return false;
+    if ((out.modrm & 7) !== 4 || out.addressSize === 2) return false;
     if (out.index === REGISTER_NONE) out.index = 4;
     return true;
   }
