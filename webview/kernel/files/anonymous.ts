@@ -5,7 +5,6 @@ import type { FileSystem, FileSystemStatistics } from '../../fs/vfs/fileSystem.t
 import { Inode, type AttributeChange, type Timespec } from '../../fs/vfs/inode.ts';
 import type { Namespace } from '../../fs/vfs/namespace.ts';
 import type { Path } from '../../fs/vfs/path.ts';
-import type { Caller } from '../../fs/vfs/caller.ts';
 
 /** pipefs, sockfs and anon_inodefs in one: never mounted in sight. */
 export class AnonymousFileSystem implements FileSystem {
@@ -70,6 +69,12 @@ const PIPEFS_MAGIC = 0x50495045;
 const SOCKFS_MAGIC = 0x534f434b;
 const ANON_INODE_FS_MAGIC = 0x09041934;
 
+/** Whose a new file is: credentials, or what the host says. */
+export interface FileOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** Makes the paths of anonymous files. One per machine. */
 export class AnonymousFiles {
   readonly #namespace: Namespace;
@@ -85,24 +90,23 @@ export class AnonymousFiles {
   }
 
   /** 'pipe:[INO]'. */
-  pipe(owner: Caller): Path {
+  pipe(owner: FileOwner): Path {
     return this.#make(this.#pipefs, S_IFIFO | 0o600, owner, 'pipe:[');
   }
 
   /** 'socket:[INO]'. */
-  socket(owner: Caller): Path {
+  socket(owner: FileOwner): Path {
     return this.#make(this.#sockfs, S_IFSOCK | 0o777, owner, 'socket:[');
   }
 
   /** 'anon_inode:NAME' (Linux writes the newer kinds in brackets: pass '[eventfd]'). */
-  named(owner: Caller, name: string): Path {
-    const { credentials } = owner;
-    const inode = new AnonymousInode(this.#anon, this.#namespace.nextAnonymousIno(), 0o600, credentials, this.#now());
+  named(owner: FileOwner, name: string): Path {
+    const inode = new AnonymousInode(this.#anon, this.#namespace.nextAnonymousIno(), 0o600, owner, this.#now());
     return this.#namespace.anonymous(inode, `anon_inode:${name}`);
   }
 
-  #make(fileSystem: FileSystem, mode: number, owner: Caller, prefix: string): Path {
+  #make(fileSystem: FileSystem, mode: number, owner: FileOwner, prefix: string): Path {
     const ino = this.#namespace.nextAnonymousIno();
-    return this.#namespace.anonymous(new AnonymousInode(fileSystem, ino, mode, owner.credentials, this.#now()), `${prefix}${ino}]`);
+    return this.#namespace.anonymous(new AnonymousInode(fileSystem, ino, mode, owner, this.#now()), `${prefix}${ino}]`);
   }
 }

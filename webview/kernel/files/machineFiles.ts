@@ -81,7 +81,7 @@ export class MachineFiles implements Openers, CloseServices {
       remove: index => devpts.remove(index),
       pathOf: index => this.#slavePath(devpts, index),
     });
-    this.unix = { addresses: new UnixAddresses(namespace), newPath: owner => this.anonymous.socket(owner) };
+    this.unix = { addresses: new UnixAddresses(namespace), newPath: owner => this.anonymous.socket(owner.credentials) };
     this.memoryFiles = new MemoryFiles(namespace, options.memoryFileSystem);
     registerMemoryDevices(this.devices, options);
     registerTerminalDevices(this.devices, this.ptys, jobControl, () => this.console);

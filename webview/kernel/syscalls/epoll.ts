@@ -18,7 +18,7 @@ export function epoll_create(task: Task, size: number): Result {
 
 export function epoll_create1(task: Task, flags: number): Result {
   if (flags & ~O_CLOEXEC) return -Errno.EINVAL;
-  return install(task, new EpollFile(task.machine.files.anonymous.named(task, '[eventpoll]')), (flags & O_CLOEXEC) !== 0);
+  return install(task, new EpollFile(task.machine.files.anonymous.named(task.credentials, '[eventpoll]')), (flags & O_CLOEXEC) !== 0);
 }
 
 export function epoll_ctl(task: Task, epfd: number, operation: number, fd: number, event: number): Result {

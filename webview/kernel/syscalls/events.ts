@@ -22,7 +22,7 @@ export function eventfd(task: Task, initial: number): Result {
 
 export function eventfd2(task: Task, initial: number, flags: number): Result {
   if (flags & ~(EFD_SEMAPHORE | O_CLOEXEC | O_NONBLOCK)) return -Errno.EINVAL;
-  return install(task, new EventFile(task.machine.files.anonymous.named(task, '[eventfd]'), initial >>> 0, flags), (flags & O_CLOEXEC) !== 0);
+  return install(task, new EventFile(task.machine.files.anonymous.named(task.credentials, '[eventfd]'), initial >>> 0, flags), (flags & O_CLOEXEC) !== 0);
 }
 
 // ---------------------------------------------------------------- timerfd
@@ -31,7 +31,7 @@ const timerClocks: readonly number[] = [CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_B
 
 export function timerfd_create(task: Task, clock: number, flags: number): Result {
   if (flags & ~(O_CLOEXEC | O_NONBLOCK) || !timerClocks.includes(clock)) return -Errno.EINVAL;
-  const file = new TimerFile(task.machine.files.anonymous.named(task, '[timerfd]'), clock, flags, task.machine.files.timers);
+  const file = new TimerFile(task.machine.files.anonymous.named(task.credentials, '[timerfd]'), clock, flags, task.machine.files.timers);
   return install(task, file, (flags & O_CLOEXEC) !== 0);
 }
 
@@ -84,7 +84,7 @@ export function signalfd4(task: Task, fd: number, mask: number, size: number, fl
   const low = (view.getUint32(0, true) & ~((1 << (SIGKILL - 1)) | (1 << (SIGSTOP - 1)))) >>> 0;
   const high = view.getUint32(4, true);
   if (fd === -1) {
-    const file = new SignalFile(task.machine.files.anonymous.named(task, '[signalfd]'), low, high, flags, task.pendingSignals);
+    const file = new SignalFile(task.machine.files.anonymous.named(task.credentials, '[signalfd]'), low, high, flags, task.pendingSignals);
     return install(task, file, (flags & O_CLOEXEC) !== 0);
   }
   const file = task.files.get(fd);
@@ -102,7 +102,7 @@ export function inotify_init(task: Task): Result {
 
 export function inotify_init1(task: Task, flags: number): Result {
   if (flags & ~(O_CLOEXEC | O_NONBLOCK)) return -Errno.EINVAL;
-  const file = new InotifyFile(task.machine.files.anonymous.named(task, 'inotify'), flags, task.machine.files.namespace);
+  const file = new InotifyFile(task.machine.files.anonymous.named(task.credentials, 'inotify'), flags, task.machine.files.namespace);
   return install(task, file, (flags & O_CLOEXEC) !== 0);
 }
 
