@@ -53,6 +53,10 @@ export class ProcessTable implements JobControl {
     return this.#processes.get(pid);
   }
 
+  get tasks(): Iterable<Task> {
+    return this.#tasks.values();
+  }
+
   task(tid: number): Task | undefined {
     return this.#tasks.get(tid);
   }
@@ -90,6 +94,16 @@ export class ProcessTable implements JobControl {
   addTask(task: Task): void {
     this.#tasks.set(task.tid, task);
     task.process.tasks.add(task);
+  }
+
+  /** execve(2) by a thread that isn't the leader: it takes the leader's place and number. */
+  renumber(task: Task): void {
+    const { process } = task;
+    if (process.leader === task) return;
+    this.#tasks.delete(task.tid);
+    task.tid = process.pid;
+    process.leader = task;
+    this.#tasks.set(task.tid, task);
   }
 
   removeTask(task: Task): void {

@@ -21,6 +21,8 @@ import { SignalSet } from './signalSet.ts';
 import { PendingQueue, writeSignalfdInfo, type SignalActions, type SignalInfo } from './signals.ts';
 import { TaskState } from './taskState.ts';
 
+export { TaskState } from './taskState.ts';
+
 /** Root, working directory and umask; shared by CLONE_FS. */
 export class FsInfo {
   root: Path;
@@ -70,7 +72,8 @@ export interface TaskParts {
 
 export class Task implements Caller, Waiter, TerminalProcess, IoctlCaller {
   readonly machine: Machine;
-  readonly tid: number;
+  /** Changed by execve(2) of a thread that isn't the leader only. */
+  tid: number;
   readonly process: Process;
   readonly thread: CpuThread;
   memory: Memory;
@@ -91,6 +94,8 @@ export class Task implements Caller, Waiter, TerminalProcess, IoctlCaller {
   signalsPending = false;
   alternateStack = { address: 0, size: 0, flags: 2 };
   parentDeathSignal = 0;
+  /** The last processor exception, as a signal frame shows it: vector, error code, CR2. */
+  readonly fault = { trap: 0, error: 0, address: 0 };
   noNewPrivileges = false;
   /** PR_SET_KEEPCAPS and timer slack, kept for reading back. */
   timerSlack = 50000;
@@ -118,9 +123,13 @@ export class Task implements Caller, Waiter, TerminalProcess, IoctlCaller {
   syscall = -1;
   /** What becomes of the current call, which answered -EINTR. */
   restart: Restart = Restart.never;
+  /** The call has set all registers itself (rt_sigreturn): there is no result to be put into rax. */
+  registersAreSet = false;
   /** This thread ends when it next comes to the border to its program. */
   mustExit = false;
   isExiting = false;
+  /** Wait status if it is the last thread (exit(2)). */
+  exitStatus = 0;
   /** When it was last put to sleep or made runnable, for statistics. */
   nice = 0;
 
