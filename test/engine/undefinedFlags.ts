@@ -1,9 +1,21 @@
-/** Status flags that the SDM leaves undefined and that ours differ in from the machine's CPU, by operation. */
-const CF = 1, PF = 4, AF = 0x10, ZF = 0x40, SF = 0x80, OF = 0x800;
+/**
+ * Status flags that the SDM leaves undefined, by operation. Ours are as AMD's family 17h and later leave them, so that there is nothing
+ * to mask on such a machine; on others these are not compared.
+ */
+import { readFileSync } from 'node:fs';
 
-export const undefinedFlags: Readonly<Record<string, number>> = {
-  DIV: CF | PF | AF | ZF | SF | OF, IDIV: CF | PF | AF | ZF | SF | OF,
-  TZCNT: PF | AF | SF | OF, LZCNT: PF | AF | SF | OF, BEXTR: PF | AF | SF,
-  // Only a count of 1 defines OF.
-  SHLD: OF, SHRD: OF,
+const CF = 1, PF = 4, AF = 0x10, ZF = 0x40, SF = 0x80, OF = 0x800;
+const all = CF | PF | AF | ZF | SF | OF;
+
+const bySdm: Readonly<Record<string, number>> = {
+  MUL: SF | ZF | AF | PF, IMUL: SF | ZF | AF | PF, DIV: all, IDIV: all,
+  // OF is defined for a count of 1 only.
+  SHL: AF | OF, SHR: AF | OF, SAR: AF, ROL: OF, ROR: OF, RCL: OF, RCR: OF, SHLD: AF | OF, SHRD: AF | OF,
+  AND: AF, OR: AF, XOR: AF, TEST: AF, ANDN: AF | PF, BLSR: AF | PF, BLSI: AF | PF, BLSMSK: AF | PF, BZHI: AF | PF, BEXTR: AF | SF | PF,
+  BT: OF | SF | AF | PF, BTS: OF | SF | AF | PF, BTR: OF | SF | AF | PF, BTC: OF | SF | AF | PF,
+  BSF: CF | OF | SF | AF | PF, BSR: CF | OF | SF | AF | PF, TZCNT: OF | SF | AF | PF, LZCNT: OF | SF | AF | PF,
 };
+
+const isAmd = /vendor_id\s*: AuthenticAMD/.test(readFileSync('/proc/cpuinfo', 'utf8'));
+
+export const undefinedFlags: Readonly<Record<string, number>> = isAmd ? {} : bySdm;

@@ -51,12 +51,12 @@ function scan(reverse: boolean): (context: Context) => void {
   };
 }
 
-/** TZCNT, LZCNT: CF is set for zero, ZF for the count 0. */
+/** TZCNT, LZCNT: CF is set for zero, ZF for the count 0. OF stays and the others are cleared, as on this CPU family. */
 function count(leading: boolean): (context: Context) => void {
   return ({ code, dst, src, flags }) => {
     const a = src.read(), r = pin(code, countZeros(a, leading));
     dst.write(r);
-    flags.result(r, a.isZero(), 0);
+    flags.assign({ cf: code.let(a.isZero()), pf: 0, af: 0, zf: code.let(r.isZero()), sf: 0, of: code.let(flags.of()) });
   };
 }
 
@@ -89,7 +89,9 @@ function bextr({ code, dst, src, src2, flags }: Context): void {
   const shifted = pin(code, selectInt(start.ltU(a.bits), a.shrU(start), Int.constant(a.width, 0)));
   const r = pin(code, lowBits(shifted, length));
   dst.write(r);
-  flags.result(r, 0, 0);
+  // AF and SF as on this CPU family.
+  const even = code.let(r.i64.toI32().and(0xff).popcnt().and(1).xor(1));
+  flags.assign({ cf: 0, pf: even, af: 1, zf: code.let(r.isZero()), sf: 0, of: 0 });
 }
 
 function bzhi({ code, dst, src, src2, flags }: Context): void {

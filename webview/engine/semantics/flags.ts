@@ -92,6 +92,11 @@ export class Flags {
     this.#store(r.signed64, auxOf(this.#code, cf, of, af));
   }
 
+  /** Result flags from `r` and AF; CF and OF stay. */
+  keepCarryAndOverflow(r: Int, af: number): void {
+    this.#store(r.signed64, this.#aux.and(0xc0000000 | 0).or(af << 3));
+  }
+
   /** Sets all six. */
   assign({ cf, pf, af, zf, sf, of }: FlagValues): void {
     const aux = auxOf(this.#code, cf, of, af);

@@ -65,13 +65,20 @@ function dividend({ registers }: Context, width: 1 | 2 | 4, signed: boolean): I6
   return signed && width === 2 ? both.toI32().toI64S() : both;
 }
 
-function writeQuotient({ registers }: Context, width: 1 | 2 | 4, quotient: I64, remainder: I64): void {
+function writeQuotient(context: Context, width: 1 | 2 | 4, quotient: I64, remainder: I64): void {
+  const { registers } = context;
+  divideFlags(context);
   registers.write(rax, Int.cut(width, quotient));
   if (width === 1) registers.writeHigh(rax, Int.cut(1, remainder));
   else registers.write(rdx, Int.cut(width, remainder));
 }
 
-/** DIV. #DE for a zero divisor and for a quotient that is too wide. Flags are left alone; the manual doesn't define them. */
+/** The manual doesn't define flags after a division. This CPU family leaves CF and OF, sets AF, clears the others. */
+function divideFlags({ flags }: Context): void {
+  flags.keepCarryAndOverflow(Int.constant(4, 1), 1);
+}
+
+/** DIV. #DE for a zero divisor and for a quotient that is too wide. Flags: see `divideFlags`. */
 function div(context: Context): void {
   const { code, dst, registers, control, helpers } = context;
   const d = dst.read();
@@ -81,7 +88,7 @@ function div(context: Context): void {
     const quotient = code.let(callValue(helpers.get<'i64'>('divide128'), high.i64, low.i64, d.i64));
     registers.write(rax, Int.clean(8, quotient));
     registers.write(rdx, Int.clean(8, load64(Run.scratch)));
-    return;
+    return divideFlags(context);
   }
   control.exitIf(d.isZero(), 'divide');
   const n = code.let(dividend(context, d.width, false)), wide = code.let(d.i64);
@@ -104,7 +111,8 @@ function idiv(context: Context): void {
 }
 
 /** By magnitudes: the remainder has the dividend's sign. */
-function idiv128({ code, registers, control, helpers }: Context, d: I64): void {
+function idiv128(context: Context, d: I64): void {
+  const { code, registers, control, helpers } = context;
   const high = registers.read(rdx, 8).i64, low = registers.read(rax, 8).i64;
   const negative = high.ltS(0);
   const absLow = code.let(select(negative, I64.of(0).sub(low), low));
@@ -119,6 +127,7 @@ function idiv128({ code, registers, control, helpers }: Context, d: I64): void {
   const signedRemainder = code.let(select(negative, I64.of(0).sub(remainder), remainder));
   registers.write(rax, Int.clean(8, quotient));
   registers.write(rdx, Int.clean(8, signedRemainder));
+  divideFlags(context);
 }
 
 export const multiplications: Descriptions = {

@@ -75,7 +75,7 @@ function throughCarry(a: Int, count: I32, flags: Flags, { code }: Context, left:
     : pin(code, a.shrU(count).or(carry.shl(rest)).or(a.shl(rest).shl(1)));
   const out = left ? a.shrU(rest).bit(0) : a.shrU(one).bit(0);
   const cf = code.let(a.width >= 4 ? out : select(count, out, carry.i32));
-  flags.change({ cf, of: left ? cf.xor(r.sign()) : r.sign().xor(r.bit(a.bits - 2)) });
+  flags.change({ cf, of: left ? cf.xor(r.sign().and(count.ltU(a.bits))) : r.sign().xor(r.bit(a.bits - 2)) });
   return r;
 }
 
@@ -97,7 +97,8 @@ function double(left: boolean): (context: Context) => void {
     const b = src.read(), a = dst.readForWrite();
     writeShifted(context, a, count, () => {
       const { r, cf } = dst.width === 2 ? double16(a, b, count, context, left) : doubleWide(a, b, count, context, left);
-      flags.result(r, cf, r.sign().xor(a.sign()), 1);
+      // OF is that of the last of `count` shifts by one, as on this CPU family.
+      flags.result(r, cf, left ? cf.xor(r.sign().and(count.ltU(a.bits))) : r.sign().xor(r.bit(a.bits - 2)), 1);
       return r;
     });
   };
