@@ -102,7 +102,7 @@ export class TerminalService {
   #end(id: number, tab: Tab): void {
     if (tab.status === undefined || tab.isClosed) return;
     tab.host.flush();
-    if (!tab.host.isDrained) return;
+    if (!tab.host.isDrained || this.#tabs.get(id) !== tab) return;
     const { code, signal } = exitOf(tab.status);
     this.#forget(id, tab);
     this.#post({ type: 'terminal.exit', terminal: id, code, signal });

@@ -1,6 +1,8 @@
 /** The machine in its worker: boots on the page's word, serves terminals and files, and reports how it is. */
 import { ChunkedDevice } from '../fs/block/chunkedDevice.ts';
 import { readManifest, type Manifest } from '../fs/block/manifest.ts';
+import { errnoName } from '../kernel/abi/errno.ts';
+import { runAsync } from '../lib/wait.ts';
 import type { BootMessage, FileRequestMessage, LogLine, PageToWorker, VmStatus, WorkerToPage } from '../protocol.ts';
 import { BootError } from './bootError.ts';
 import { FileService } from './fileService.ts';
@@ -9,6 +11,7 @@ import { VirtualMachine } from './machine.ts';
 import { PageSource, browserCodec } from './pageSource.ts';
 import { ProgramWatch } from './programWatch.ts';
 import { TerminalService } from './terminalService.ts';
+import { setTimeZone } from './timeZone.ts';
 import type { User } from './users.ts';
 
 const loginUser = 'user';
@@ -71,7 +74,7 @@ export class WorkerMachine {
     this.#post({ type: 'file.answer', id, outcome: await files.answer(request) });
   }
 
-  async #boot({ manifest: text, engine, memory }: BootMessage): Promise<void> {
+  async #boot({ manifest: text, engine, memory, timeZone }: BootMessage): Promise<void> {
     const started = performance.now();
     const manifest = readManifest(text);
     if (typeof manifest === 'string') throw new BootError('The VM\'s disk can\'t be read.', manifest);
@@ -86,6 +89,8 @@ export class WorkerMachine {
     this.#progress(0.9);
     const user = await machine.user(loginUser);
     if (!user) throw new BootError(`The VM's disk has no user "${loginUser}".`);
+    const zone = await runAsync(setTimeZone(machine.fileSystems.vfs, machine.fileSystems.host, timeZone));
+    if (zone < 0) this.#log('info', `The time zone "${timeZone}" is not set (${errnoName(zone)}).`);
     this.#run(machine, user);
     const { chunks, bytes } = disk.stats;
     this.#log('info', `Up after ${Math.round(performance.now() - started)} ms with ${memory / 2 ** 20} MB; ${chunks} chunks (${bytes} bytes) of disk "${manifest.name}".`);
