@@ -16,7 +16,7 @@ import { Walk, type Namespace } from '../fs/vfs/namespace.ts';
 import { PageCache } from '../fs/vfs/pageCache.ts';
 import type { Path } from '../fs/vfs/path.ts';
 import { Vfs } from '../fs/vfs/vfs.ts';
-import { errnoName } from '../kernel/abi/errno.ts';
+import { Errno, errnoName } from '../kernel/abi/errno.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RELATIME } from '../kernel/abi/mount.ts';
 import { type Io } from '../lib/wait.ts';
 import { BootError } from './bootError.ts';
@@ -103,6 +103,17 @@ function* makeParents(vfs: Namespace, caller: Caller, path: string): Io<void> {
     const prefix = `/${parts.slice(0, i).join('/')}`;
     const there = yield* vfs.resolve(caller, vfs.root, prefix, Walk.follow);
     if (typeof there === 'number') yield* vfs.mkdir(caller, vfs.root, prefix, 0o755);
+  }
+}
+
+/** mount(2) by a program: another instance of a file system without a device; -ENODEV for the rest. */
+export function newFileSystem({ cache, devpts }: FileSystems, system: SystemView, type: string, now: () => Timespec): FileSystem | number {
+  switch (type) {
+    case 'tmpfs': return new Tmpfs({ device: devices.run, cache, now });
+    case 'proc': return new Procfs(system, devices.proc);
+    case 'sysfs': return new Sysfs(devices.sys, system.bootTime);
+    case 'devpts': return devpts;
+    default: return -Errno.ENODEV;
   }
 }
 

@@ -5,7 +5,9 @@
 import { Engine } from '../engine/engine.ts';
 import { OverlayDevice } from '../fs/block/overlay.ts';
 import { Hostfs, type HostFiles } from '../fs/hostfs.ts';
+import { Tmpfs } from '../fs/tmpfs.ts';
 import type { BlockDevice } from '../fs/vfs/block.ts';
+import type { FileSystem } from '../fs/vfs/fileSystem.ts';
 import { errnoName } from '../kernel/abi/errno.ts';
 import { MS_RDONLY, MS_RELATIME } from '../kernel/abi/mount.ts';
 import type { Cpu } from '../kernel/cpu.ts';
@@ -17,7 +19,7 @@ import { fromText, type ByteString } from '../lib/byteString.ts';
 import { runAsync, type Io } from '../lib/wait.ts';
 import { BootError } from './bootError.ts';
 import { Driver } from './driver.ts';
-import { hostDevice, mountAt, mountDisk, mountSystem, type FileSystems } from './fileSystems.ts';
+import { hostDevice, mountAt, mountDisk, mountSystem, newFileSystem, type FileSystems } from './fileSystems.ts';
 import { KernelSystemView } from './systemView.ts';
 import { lookUpUser, type User } from './users.ts';
 
@@ -58,6 +60,16 @@ export interface ProgramOptions {
   readonly ended: (status: number) => void;
 }
 
+/** What the kernel is made with besides the tree. */
+interface KernelParts {
+  /** Nanoseconds since boot. */
+  readonly monotonic: () => number;
+  readonly memoryFileSystem: FileSystem;
+  readonly createFileSystem: (type: ByteString) => FileSystem | number;
+}
+
+/** st_dev of memfd_create(2)'s files. */
+const anonymousDevice = 0x1a;
 const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export class VirtualMachine {
@@ -80,22 +92,27 @@ export class VirtualMachine {
     };
     const mount = { frames: engine.frames, device: overlay, source: '/dev/vda', now: wall, log: options.log };
     const fileSystems = await runAsync(mountDisk(mount));
-    const machine = new VirtualMachine(options, engine, overlay, fileSystems, started);
-    const view = new KernelSystemView(
+    const view: KernelSystemView = new KernelSystemView(
       () => ({ machine: machine.kernel, vfs: fileSystems.vfs, cache: fileSystems.cache }), Math.floor(Date.now() / 1000), randomBytes);
+    const machine: VirtualMachine = new VirtualMachine(options, engine, overlay, fileSystems, {
+      memoryFileSystem: new Tmpfs({ device: anonymousDevice, cache: fileSystems.cache, now: wall }),
+      monotonic: () => (performance.now() - started) * 1e6,
+      createFileSystem: type => newFileSystem(fileSystems, view, type, wall),
+    });
     await runAsync(mountSystem(fileSystems, view, wall));
     await runAsync(machine.#mountHost(options));
     return machine;
   }
 
-  private constructor(options: MachineOptions, engine: Engine, overlay: OverlayDevice, fileSystems: FileSystems, started: number) {
+  private constructor(options: MachineOptions, engine: Engine, overlay: OverlayDevice, fileSystems: FileSystems, parts: KernelParts) {
     this.engine = engine;
     this.overlay = overlay;
     this.fileSystems = fileSystems;
     const cpu: Cpu = engine;
     this.kernel = new Kernel({
       cpu, namespace: fileSystems.vfs, pageCache: fileSystems.cache, devpts: fileSystems.devpts,
-      clock: { monotonic: () => (performance.now() - started) * 1e6, wall: () => performance.timeOrigin + performance.now() },
+      memoryFileSystem: parts.memoryFileSystem, createFileSystem: parts.createFileSystem,
+      clock: { monotonic: parts.monotonic, wall: () => performance.timeOrigin + performance.now() },
       random: randomBytes, log: options.log, trace: options.trace,
       exited: (process, status) => this.#exited(process, status),
       halt: () => options.halted?.(),

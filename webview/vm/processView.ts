@@ -169,7 +169,7 @@ export class KernelProcessView implements ProcessView {
   get threads(): Iterable<TaskView> { return this.#threads(); }
   get threadCount(): number { return this.#process.tasks.size; }
   get memory(): MemoryView | undefined {
-    const memory = this.#live?.mm;
+    const memory = this.#live?.memory;
     return memory && !this.#process.isZombie ? new KernelMemoryView(memory, this.#nameOf) : undefined;
   }
   get executable(): Path | undefined { return this.#process.isZombie ? undefined : this.#process.executable; }

@@ -1,5 +1,5 @@
 /** The headless VM: `npm run -s vm -- [options] [--] COMMAND`. See options.ts for the options, product page for the exit status. */
-import { existsSync, readFileSync, writeFileSync, openSync, writeSync } from 'node:fs';
+import { existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { HostTerminal } from '../../kernel/tty/hostTerminal.ts';
@@ -58,7 +58,7 @@ async function boot(options: Options, disk: OpenedDisk): Promise<VirtualMachine>
 /** Standard streams that are no terminal, as files of the guest. */
 function connectStreams(machine: VirtualMachine): readonly [OpenFile, OpenFile, OpenFile] {
   const { anonymous } = machine.kernel.files;
-  const owner = { uid: 0, gid: 0 };
+  const owner = { ...machine.fileSystems.host, uid: 0, gid: 0 };
   const input = new HostInputFile(anonymous.pipe(owner), () => process.stdin.resume());
   process.stdin.on('data', (data: Buffer) => {
     input.push(new Uint8Array(data));
@@ -102,7 +102,7 @@ function writeStats(options: Options, machine: VirtualMachine, disk: OpenedDisk,
   if (options.stats === undefined) return;
   const usage = process.resourceUsage();
   const stats = {
-    ...machine.engine.statistics, syscalls: Object.fromEntries(machine.kernel.syscallCounts()), diskChunks: disk.chunked?.stats.chunks ?? 0,
+    ...machine.engine.statistics, syscalls: machine.kernel.syscalls, diskChunks: disk.chunked?.stats.chunks ?? 0,
     framesUsed: machine.engine.frames.total - machine.engine.frames.free, peakMemoryBytes: usage.maxRSS * 1024,
     wallSeconds: (performance.now() - started) / 1000, cpuSeconds: (usage.userCPUTime + usage.systemCPUTime) / 1e6,
   };
