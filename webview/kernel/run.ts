@@ -44,6 +44,7 @@ export class Runner {
     scheduler.switches++;
     task.state = TaskState.running;
     const started = timers.now();
+    scheduler.turnStart = started;
     const entries = this.#entries;
     this.#loop(task);
     scheduler.current = undefined;

@@ -40,6 +40,8 @@ export class Scheduler {
   /** The task that the kernel works for now. */
   current: Task | undefined;
   switches = 0;
+  /** When the current task's turn began. */
+  turnStart = 0;
   /** Called when something became runnable while the machine was idle or outside of a slice. */
   becameRunnable: () => void = () => {};
   /** Inside of a slice nobody needs to be told. */
@@ -52,6 +54,11 @@ export class Scheduler {
   /** Tasks that could run now, without the current one. */
   get runnable(): number {
     return this.#count;
+  }
+
+  /** Nanoseconds that the current task has had in this turn. */
+  get currentTurn(): number {
+    return this.current === undefined ? 0 : this.#timers.now() - this.turnStart;
   }
 
   get hasWork(): boolean {

@@ -25,6 +25,8 @@ export class PosixTimer {
   overrun = 0;
   /** Overruns of the signal that was delivered last. */
   deliveredOverrun = 0;
+  /** Its signal was sent once at least. */
+  isQueued = false;
   #cancel: (() => void) | undefined;
 
   constructor(id: number, clockId: number, timers: Timers, expired: (timer: PosixTimer) => boolean) {
