@@ -75,7 +75,7 @@ function throughCarry(a: Int, count: I32, flags: Flags, { code }: Context, left:
     : pin(code, a.shrU(count).or(carry.shl(rest)).or(a.shl(rest).shl(1)));
   const out = left ? a.shrU(rest).bit(0) : a.shrU(one).bit(0);
   const cf = code.let(a.width >= 4 ? out : select(count, out, carry.i32));
-  flags.change({ cf, of: left ? cf.xor(r.sign().and(count.ltU(a.bits))) : r.sign().xor(r.bit(a.bits - 2)) });
+  flags.change({ cf, of: left ? cf.xor(r.sign()) : r.sign().xor(r.bit(a.bits - 2)) });
   return r;
 }
 
