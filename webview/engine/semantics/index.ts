@@ -5,20 +5,24 @@ import { bits } from './bits.ts';
 import { branches } from './branches.ts';
 import type { Descriptions } from './contract.ts';
 import { flagsInstructions } from './flagsInstructions.ts';
+import { fxsave } from './fxsave.ts';
 import { logic } from './logic.ts';
 import { merge } from './merge.ts';
 import { moves } from './moves.ts';
 import { multiplications } from './multiply.ts';
+import { mxcsr } from './mxcsr.ts';
 import { segments } from './segments.ts';
 import { shifts } from './shifts.ts';
+import { sseCrypto } from './sseCrypto.ts';
 import { sseFloat } from './sseFloat.ts';
 import { sseInteger } from './sseInteger.ts';
 import { sseMoves } from './sseMoves.ts';
+import { sseStrings } from './sseStrings.ts';
 import { stack } from './stack.ts';
 import { strings } from './strings.ts';
 import { system } from './system.ts';
 
 /** By operation (`Row.operation`). Throws when it is loaded if two families describe one operation. */
 export const descriptions: Descriptions = merge({
-  arithmetic, atomics, bits, branches, flagsInstructions, logic, moves, multiplications, segments, shifts, sseFloat, sseInteger, sseMoves, stack, strings, system,
+  arithmetic, atomics, bits, branches, flagsInstructions, fxsave, logic, moves, multiplications, mxcsr, segments, shifts, sseCrypto, sseFloat, sseInteger, sseMoves, sseStrings, stack, strings, system,
 });

@@ -2,12 +2,15 @@
 import type { HelperDefinitions } from '../contract.ts';
 import { merge } from '../merge.ts';
 import { bitHelpers } from './bits.ts';
+import { compareStringsHelper } from './compareStrings.ts';
 import { cpuidHelper } from './cpuid.ts';
+import { cryptoHelpers } from './crypto.ts';
+import { fxsaveHelpers } from './fxsave.ts';
 import { roundingHelpers } from './rounding.ts';
 import { stringHelpers } from './strings.ts';
 import { wide } from './wide.ts';
 
 /** By name. */
 export const helpers: HelperDefinitions = merge({
-  bitHelpers, cpuidHelper, roundingHelpers, stringHelpers, wide,
+  bitHelpers, compareStringsHelper, cpuidHelper, cryptoHelpers, fxsaveHelpers, roundingHelpers, stringHelpers, wide,
 });
