@@ -10,7 +10,6 @@ import { logic } from './logic.ts';
 import { merge } from './merge.ts';
 import { moves } from './moves.ts';
 import { multiplications } from './multiply.ts';
-import { mxcsr } from './mxcsr.ts';
 import { segments } from './segments.ts';
 import { shifts } from './shifts.ts';
 import { sseCrypto } from './sseCrypto.ts';
@@ -24,5 +23,5 @@ import { system } from './system.ts';
 
 /** By operation (`Row.operation`). Throws when it is loaded if two families describe one operation. */
 export const descriptions: Descriptions = merge({
-  arithmetic, atomics, bits, branches, flagsInstructions, fxsave, logic, moves, multiplications, mxcsr, segments, shifts, sseCrypto, sseFloat, sseInteger, sseMoves, sseStrings, stack, strings, system,
+  arithmetic, atomics, bits, branches, flagsInstructions, fxsave, logic, moves, multiplications, segments, shifts, sseCrypto, sseFloat, sseInteger, sseMoves, sseStrings, stack, strings, system,
 });
