@@ -21,7 +21,7 @@ import { BootError } from './bootError.ts';
 import { Driver } from './driver.ts';
 import { hostDevice, mountAt, mountDisk, mountSystem, newFileSystem, type FileSystems } from './fileSystems.ts';
 import { KernelSystemView } from './systemView.ts';
-import { lookUpUser, type User } from './users.ts';
+import { lookUpUser, readSmallFile, type User } from './users.ts';
 
 export interface MachineOptions {
   /** The engine's compiled module. */
@@ -101,6 +101,8 @@ export class VirtualMachine {
     });
     await runAsync(mountSystem(fileSystems, view, wall));
     await runAsync(machine.#mountHost(options));
+    const hostName = await runAsync(readSmallFile(fileSystems.vfs, fileSystems.host, '/etc/hostname'));
+    if (hostName?.trim()) machine.kernel.names.nodename = hostName.trim();
     return machine;
   }
 
