@@ -65,6 +65,11 @@ export class Runner {
         if (!task.isExiting) task.io = end(task);
         continue;
       }
+      // A stopped task's interrupted call is not over: a handler for SIGCONT decides whether it is made again.
+      if (task.process.isStopped) {
+        task.state = TaskState.runnable;
+        return;
+      }
       if (task.signalsPending || task.restart !== Restart.never || task.savedMask !== undefined) {
         const wait = deliverSignals(task);
         if (wait !== undefined) {

@@ -140,7 +140,9 @@ export class NameChanges {
 
   /** A name of `inode` is gone. Unlike Linux, IN_DELETE_SELF comes with the last name, even when the file is still open. */
   #sayGone(path: Path, inode: Inode): void {
-    this.#events.happened(inode, inode.linkCount === 0 || inode.isDirectory ? IN_DELETE_SELF : IN_ATTRIB, path);
+    // The link count is the inode's own affair: its directory's watchers don't hear of it.
+    if (!inode.isDirectory) this.#events.happened(inode, IN_ATTRIB, undefined);
+    if (inode.linkCount === 0 || inode.isDirectory) this.#events.happened(inode, IN_DELETE_SELF, path);
   }
 
   *rename(caller: Caller, oldBase: Path, oldPath: ByteString, newBase: Path, newPath: ByteString, flags: number): Io<number> {

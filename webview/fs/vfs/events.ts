@@ -36,13 +36,13 @@ export class FileEvents {
     };
   }
 
-  /** Tells those who watch `event.inode`, those who watch the directory it is in, and those who watch everything. */
+  /** Tells those who watch the directory that `event.inode` is in, then those who watch itself, and those who watch everything. */
   emit(event: FileEvent): void {
-    for (const listener of [...(this.#byInode.get(event.inode) ?? [])]) listener(event);
     const parent = event.path?.dentry.parent?.inode;
     if (parent !== undefined && parent !== event.inode) {
       for (const listener of [...(this.#byInode.get(parent) ?? [])]) listener(event);
     }
+    for (const listener of [...(this.#byInode.get(event.inode) ?? [])]) listener(event);
     for (const listener of [...this.#everywhere]) listener(event);
   }
 

@@ -2,7 +2,7 @@
 import { Errno } from '../abi/errno.ts';
 import { O_NONBLOCK, O_RDONLY } from '../abi/fcntl.ts';
 import {
-  IN_ALL_EVENTS, IN_DELETE_SELF, IN_EXCL_UNLINK, IN_IGNORED, IN_ISDIR, IN_MASK_ADD, IN_MASK_CREATE, IN_ONESHOT, IN_Q_OVERFLOW, IN_UNMOUNT,
+  IN_ALL_EVENTS, IN_DELETE_SELF, IN_EXCL_UNLINK, IN_IGNORED, IN_ISDIR, IN_MASK_ADD, IN_MASK_CREATE, IN_MOVE_SELF, IN_ONESHOT, IN_Q_OVERFLOW, IN_UNMOUNT,
 } from '../abi/inotify.ts';
 import { POLLIN, POLLRDNORM } from '../abi/poll.ts';
 import type { ByteString } from '../../lib/byteString.ts';
@@ -105,7 +105,7 @@ export class InotifyFile extends KernelFile {
     if (event.inode !== watch.inode) {
       // Something happened to an entry of the watched directory itself; what is deeper is not reported (inotify(7)).
       const dentry = event.path?.dentry;
-      if (dentry?.parent?.inode !== watch.inode || (event.mask & (IN_DELETE_SELF | IN_UNMOUNT)) !== 0) return;
+      if (dentry?.parent?.inode !== watch.inode || (event.mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)) !== 0) return;
       if ((watch.mask & IN_EXCL_UNLINK) !== 0 && dentry.unlinked) return;
       name = dentry.name;
     }

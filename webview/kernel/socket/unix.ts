@@ -144,7 +144,7 @@ export class UnixSocket extends SocketFile {
       if (!this.#isDatagram && this.#peer) return -Errno.EISCONN;
       const target = yield* this.#machine.addresses.find(caller, parsed);
       if (typeof target === 'number') return target;
-      if (target.type !== this.type) return -Errno.EPROTOTYPE;
+      if (target.type !== this.type) return wrongType(parsed);
       if (this.#isDatagram) {
         this.#leave();
         this.#join(target, credentials);
@@ -238,7 +238,7 @@ export class UnixSocket extends SocketFile {
     if (typeof parsed === 'number') return parsed;
     const target = yield* this.#machine.addresses.find(caller, parsed);
     if (typeof target === 'number') return target;
-    if (target.type !== this.type) return -Errno.EPROTOTYPE;
+    if (target.type !== this.type) return wrongType(parsed);
     this.#destination = target;
     return 0;
   }
@@ -446,6 +446,11 @@ function releaseAll(files: readonly OpenFile[]): Io<void> | undefined {
 
 function* inTurn(all: readonly Io<void>[]): Io<void> {
   for (const io of all) yield* io;
+}
+
+/** Abstract names of different socket types are different names; a path has one socket. */
+function wrongType(address: UnixAddress): number {
+  return address.kind === 'path' ? -Errno.EPROTOTYPE : -Errno.ECONNREFUSED;
 }
 
 function sameCredentials(a: SocketCredentials, b: SocketCredentials): boolean {
