@@ -66,9 +66,11 @@ function putWords(state: State, address: number, size: number, words: readonly n
   });
 }
 
-/** A frame for IRET or RETF, or a far pointer: mostly to code that may be run, with the selectors of Linux. */
+/**
+ * A frame for IRET or RETF, or a far pointer: mostly to code that may be run, with the selectors of Linux. Never by chance with 0x23, which
+ * is 32-bit code to the machine and not to us.
+ */
 function fitFar(random: Random, state: State, address: number): void {
-  if (random.chance(6)) return;
   const selector = random.pick([0x33, 0x33, 0x33, 0x33, 0x10, 0]);
   const words = [CODE + 0x1000 + random.below(0xfff), selector, 0x202 | (random.next() & 0x40cd5), WINDOW + random.below(256), random.pick([0x2b, 0x2b, 0x2b, 0x33])];
   putWords(state, address, random.pick([2, 4, 4, 8]), words);

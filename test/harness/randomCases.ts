@@ -181,8 +181,12 @@ export function encode(random: Random, row: Row, code: Uint8Array, state: State)
     if (place) bytes.push(place.mod << 6 | (reg & 7) << 3 | place.rm, ...place.tail);
     else bytes.push(0xc0 | (reg & 7) << 3 | rm & 7);
   }
+  const addressed = bytes.length;
   immediates(random, row, bytes, rexW, columns);
+  const behind = bytes.length - addressed;
   bytes.unshift(...freePrefixes(random, row, place));
+  // RIP is that of the next instruction.
+  if (place?.mod === 0 && place.rm === 5) bytes.splice(bytes.length - behind - 4, 4, ...bytes32(place.target - (place.segment ? GS_BASE : 0) - START - bytes.length));
   if (bytes.length > 15) return false;
   const isString = row.operands.some(o => o.addressing === ADDRESSING.X || o.addressing === ADDRESSING.Y);
   if (isString) fitString(random, state, bytes[0] === 0x65 ? GS_BASE : 0);
@@ -261,8 +265,8 @@ function chooseAddress(random: Random, state: State): Place {
   const target = chooseTarget(random), segment = random.chance(12);
   const offset = segment ? target - GS_BASE : target;
   const common = { target, segment };
-  // Counted from the instruction's start, so the address is its length behind the target: no matter for a test.
-  if (random.chance(12)) return { mod: 0, rm: 5, rexXb: 0, tail: bytes32(offset - START), ...common };
+  // The displacement is completed when the length is known.
+  if (random.chance(12)) return { mod: 0, rm: 5, rexXb: 0, tail: [0, 0, 0, 0], ...common };
   if (random.chance(12)) return { mod: 2, rm: 4, rexXb: 0, tail: [0x24, ...bytes32(offset - Number(state.gpr(4)))], ...common };
   if (random.chance(12)) return { mod: 0, rm: 4, rexXb: 0, tail: [0x25, ...bytes32(offset)], ...common };
   const size = random.below(3);

@@ -44,6 +44,7 @@ static struct input *inputs;
 static struct result *results;
 static size_t count, at;
 static int started;
+static greg_t segments;
 
 static void finish(void) {
   size_t size = count * sizeof *results, done = 0;
@@ -79,6 +80,7 @@ static void load(ucontext_t *context) {
   for (int i = 0; i < 16; i++) regs[order[i]] = c->state.gpr[i];
   regs[REG_RIP] = START;
   regs[REG_EFL] = c->state.rflags;
+  regs[REG_CSGSFS] = segments;  /* far transfers may have changed them */
   char *fp = (char *)context->uc_mcontext.fpregs;
   uint64_t xstate = 0;
   memcpy(&xstate, fp + 512, 8);
@@ -98,6 +100,7 @@ static void handler(int number, siginfo_t *info, void *context) {
     store(number, info, context);
     if (++at == count) finish();
   }
+  if (!started) segments = ((ucontext_t *)context)->uc_mcontext.gregs[REG_CSGSFS];
   started = 1;
   load(context);
 }
