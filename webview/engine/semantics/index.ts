@@ -20,8 +20,9 @@ import { sseStrings } from './sseStrings.ts';
 import { stack } from './stack.ts';
 import { strings } from './strings.ts';
 import { system } from './system.ts';
+import { x87 } from './x87.ts';
 
 /** By operation (`Row.operation`). Throws when it is loaded if two families describe one operation. */
 export const descriptions: Descriptions = merge({
-  arithmetic, atomics, bits, branches, flagsInstructions, fxsave, logic, moves, multiplications, segments, shifts, sseCrypto, sseFloat, sseInteger, sseMoves, sseStrings, stack, strings, system,
+  arithmetic, atomics, bits, branches, flagsInstructions, fxsave, logic, moves, multiplications, segments, shifts, sseCrypto, sseFloat, sseInteger, sseMoves, sseStrings, stack, strings, system, x87,
 });
