@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <asm/prctl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -126,6 +127,10 @@ int main(void) {
   map(DATA, 0x2000, PROT_READ | PROT_WRITE);
   map(READONLY, 0x1000, PROT_READ);
   if (syscall(SYS_arch_prctl, ARCH_SET_GS, GS_BASE) != 0) return 6;
+  cpu_set_t first;  /* LSL may ask for the processor's number */
+  CPU_ZERO(&first);
+  CPU_SET(0, &first);
+  sched_setaffinity(0, sizeof first, &first);
   stack_t stack = { .ss_sp = malloc(1 << 16), .ss_size = 1 << 16 };
   sigaltstack(&stack, NULL);
   struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
