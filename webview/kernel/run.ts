@@ -214,7 +214,7 @@ export class Runner {
     }
     task.fault.trap = 14;
     task.fault.address = faultAddress;
-    task.fault.error = 4 | (faultAccess === Access.write ? 2 : 0) | (faultAccess === Access.exec ? 16 : 0) | (answer === FaultResult.forbidden ? 1 : 0);
+    task.fault.error = 4 | (faultAccess === Access.write ? 2 : 0) | (faultAccess === Access.exec ? 16 : 0) | (isPresent(task, faultAddress) ? 1 : 0);
     const info: SignalInfo = answer === FaultResult.noPage
       ? { signal: Signal.SIGBUS, code: Signal.BUS_ADRERR, address: faultAddress }
       : { signal: Signal.SIGSEGV, code: answer === FaultResult.forbidden ? Signal.SEGV_ACCERR : Signal.SEGV_MAPERR, address: faultAddress };
@@ -232,7 +232,6 @@ export class Runner {
   #exception(task: Task, exit: Exit): void {
     const { thread, fault } = task;
     const address = thread.rip;
-    fault.address = 0;
     fault.error = 0;
     switch (exit) {
       case Exit.divide:
@@ -241,7 +240,7 @@ export class Runner {
         break;
       case Exit.undefinedInstruction:
         fault.trap = 6;
-        this.#machine.log(`${task.name} (process ${task.pid}): invalid instruction ${this.#machine.cpu.describeInstruction(thread, task.memory.space)} at 0x${address.toString(16)}`);
+        if (task.actions.get(Signal.SIGILL).handler <= Signal.SIG_IGN) this.#reportInstruction(task, address);
         forceSignal(task, { signal: Signal.SIGILL, code: Signal.ILL_ILLOPN, address });
         break;
       case Exit.breakpoint:
@@ -267,6 +266,12 @@ export class Runner {
     }
   }
 
+  /** A program is going to die of an instruction: perhaps one that is still missing. */
+  #reportInstruction(task: Task, address: number): void {
+    const text = this.#machine.cpu.describeInstruction(task.thread, task.memory.space);
+    this.#machine.log(`${task.name} (process ${task.pid}): invalid instruction ${text} at 0x${address.toString(16)}`);
+  }
+
   #checkCpuTime(task: Task, spent: number): void {
     const { process } = task;
     const usage = process.totalUsage();
@@ -279,6 +284,12 @@ export class Runner {
     // Once a second beyond the soft limit.
     else if (total >= soft && Math.floor((total - soft) / 1e9) !== Math.floor((total - spent - soft) / 1e9)) sendToProcess(process, kernelSignal(Signal.SIGXCPU));
   }
+}
+
+/** The page is there but forbids the access (bit 0 of the error code). */
+function isPresent({ memory }: Task, address: number): boolean {
+  const vma = memory.find(address);
+  return vma !== undefined && vma.protection !== 0 && memory.space.entry(address - (address % 4096)) !== 0;
 }
 
 function argument(thread: CpuThread, decode: Decode, reg: Reg): number {

@@ -78,11 +78,18 @@ export function getresuid(task: Task, real: number, effective: number, saved: nu
   return user.writeU32(real, c.realUid) && user.writeU32(effective, c.effectiveUid) && user.writeU32(saved, c.savedUid) ? 0 : -Errno.EFAULT;
 }
 
+/** CAP_FS_MASK: CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID LINUX_IMMUTABLE MKNOD MAC_OVERRIDE. */
+const fileCapabilities = 0b11111 + 2 ** 9 + 2 ** P.CAP_MKNOD + 2 ** 32;
+
 /** setfsuid(2): always the old one. */
 export function setfsuid(task: Task, uid: number): Result {
   const { credentials: c } = task;
   const old = c.uid;
-  if (uid !== keep && (c.has(P.CAP_SETUID) || [c.realUid, c.effectiveUid, c.savedUid, c.uid].includes(uid))) task.credentials = c.with({ uid });
+  if (uid === keep || (!c.has(P.CAP_SETUID) && ![c.realUid, c.effectiveUid, c.savedUid, c.uid].includes(uid))) return old;
+  let { effective } = c;
+  if (old === 0 && uid !== 0) effective = without(effective, fileCapabilities);
+  if (old !== 0 && uid === 0) effective = unite(effective, intersect(c.permitted, fileCapabilities));
+  task.credentials = c.with({ uid, effective });
   return old;
 }
 

@@ -98,9 +98,8 @@ function expire({ process }: Task, timer: PosixTimer, signal: number, target: Ta
   const queue = target?.pending ?? process.pending;
   if (timer.isQueued && queue.set.has(signal)) return false;
   timer.isQueued = true;
-  timer.deliveredOverrun = timer.overrun;
-  const info: SignalInfo = { signal, code: Signal.SI_TIMER, timerId: timer.id, overrun: timer.overrun, valueLow, valueHigh };
-  timer.overrun = 0;
+  const base: SignalInfo = { signal, code: Signal.SI_TIMER, timerId: timer.id, valueLow, valueHigh };
+  const info: SignalInfo = { ...base, finish: () => ({ ...base, overrun: timer.takeOverrun() }) };
   if (target) sendToTask(target, info);
   else sendToProcess(process, info);
   return true;

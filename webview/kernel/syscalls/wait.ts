@@ -79,8 +79,9 @@ export function wait4(task: Task, pid: number, statusAddress: number, options: n
   if (options & ~(WNOHANG | WUNTRACED | WCONTINUED | WNOTHREAD | WCLONE | WALL)) return -Errno.EINVAL;
   if (pid === -0x80000000) return -Errno.ESRCH;
   const { user } = task;
-  if (statusAddress !== 0 && !user.ensure(statusAddress, 4, true)) return -Errno.EFAULT;
-  if (usageAddress !== 0 && !user.ensure(usageAddress, Rusage.size(user.wordSize), true)) return -Errno.EFAULT;
+  // A bad pointer doesn't keep the child from being taken; a page that is on the disk is fetched first.
+  const isGood = (statusAddress === 0 || user.ensure(statusAddress, 4, true)) && (usageAddress === 0 || user.ensure(usageAddress, Rusage.size(user.wordSize), true));
+  if (!isGood && user.blocked !== undefined) return -Errno.EFAULT;
   const [kind, id] = pid > 0 ? [P_PID, pid] : pid === -1 ? [P_ALL, 0] : [P_PGID, pid === 0 ? task.process.processGroup : -pid];
   return whenChanged(task, { kind, id, options: options | WEXITED }, change => {
     if (change === undefined) return 0;
@@ -88,7 +89,8 @@ export function wait4(task: Task, pid: number, statusAddress: number, options: n
     if (statusAddress !== 0) user.writeU32(statusAddress, status);
     if (usageAddress !== 0) user.writeBytes(usageAddress, encodeUsage([process.totalUsage(), process.childUsage], user.wordSize));
     take(change, options);
-    return process.pid;
+    user.blocked = undefined;
+    return isGood ? process.pid : -Errno.EFAULT;
   });
 }
 

@@ -28,6 +28,8 @@ export interface SignalInfo {
   readonly fd?: number;
   /** What rt_sigqueueinfo(2) was given: the bytes as they are. */
   readonly raw?: Uint8Array;
+  /** Completes it at the moment it is taken (a timer's overruns). */
+  readonly finish?: () => SignalInfo;
 }
 
 /** sizeof(siginfo_t) */
@@ -132,7 +134,7 @@ export class PendingQueue {
     if (at < 0) return undefined;
     const [info] = this.#infos.splice(at, 1);
     if (!this.#infos.some(other => other.signal === signal)) this.set.delete(signal);
-    return info;
+    return info!.finish?.() ?? info;
   }
 
   /** Forgets all of one signal. */

@@ -36,6 +36,13 @@ export class PosixTimer {
     this.#expired = expired;
   }
 
+  /** The expiries that the signal taken now stands for, besides its own; they count anew from here. */
+  takeOverrun(): number {
+    this.deliveredOverrun = this.overrun;
+    this.overrun = 0;
+    return this.deliveredOverrun;
+  }
+
   get setting(): TimerSetting {
     if (this.#deadline === Infinity) return { value: 0, interval: this.interval };
     return { value: Math.max(1, this.#deadline - this.#timers.now()), interval: this.interval };
