@@ -1,7 +1,8 @@
 /**
- * Floating point in vector registers: SSE to SSE4.1. Results are those of round-to-nearest without DAZ and FTZ; conversions to integers
- * and ROUNDxx follow MXCSR's rounding mode. MXCSR's sticky exception flags are not set and exceptions are not raised: what that
- * leaves different from hardware is listed in test/engine/expectedDifferences.ts.
+ * Floating point in vector registers: SSE to SSE4.1. Where MXCSR is as programs start with it (all masked, nearest, no DAZ and FTZ), its
+ * sticky inexact flag is set already, and operands and result are plain normal numbers, nothing is left to be found out, and WebAssembly's
+ * own instruction does. Everything else is computed by helpers/softFloat.ts, with all flags and in all modes. What still differs from
+ * hardware is listed in test/engine/expectedDifferences.ts.
  */
 import { callValue, load32 } from '../wasm/code.ts';
 import { F32, F64, I32, I64, V128, select } from '../wasm/values.ts';
@@ -10,168 +11,302 @@ import type { Context, Description, Descriptions } from './contract.ts';
 import { Int } from './int.ts';
 import { isMmx } from './vectors.ts';
 
-type BinaryName = Parameters<V128['op2']>[0];
+type Lane = 'f32x4' | 'f64x2';
+const widthOf = (type: Lane): 32 | 64 => (type === 'f32x4' ? 32 : 64);
 
-const packed = (f: (a: V128, b: V128, context: Context) => V128): Description => context => {
-  const b = context.src.readV128(), a = context.dst.readV128();
-  context.dst.writeV128(f(a, b, context));
-};
-const packedOp = (name: BinaryName): Description => packed((a, b) => a.op2(name, b));
+const mxcsr = (): I32 => load32(STATE + Slot.mxcsr);
+/** MXCSR: everything masked, nearest, no DAZ, no FTZ, and PE set. */
+const settled = (): I32 => mxcsr().and(0xffe0).eq(0x1fa0);
+/** Neither zero nor denormal, infinite or a NaN. */
+const isPlain = (v: F32 | F64): I32 => (v instanceof F64
+  ? v.asI64().shrU(52).toI32().and(0x7ff).sub(1).ltU(0x7fe) : v.asI32().shrU(23).and(0xff).sub(1).ltU(0xfe));
 
-const scalar32 = (f: (a: F32, b: F32, context: Context) => F32): Description => context => {
-  const b = context.src.readF32(), a = context.dst.readF32();
-  context.dst.writeF32(f(a, b, context));
-};
-const scalar64 = (f: (a: F64, b: F64, context: Context) => F64): Description => context => {
-  const b = context.src.readF64(), a = context.dst.readF64();
-  context.dst.writeF64(f(a, b, context));
-};
+/** Sets the flags that helpers have gathered; leaves if one isn't masked. Before anything is written. */
+function finish({ control, helpers }: Context): void {
+  control.exitIf(callValue(helpers.get<'i32'>('raiseSimd')), 'simd');
+}
+
+/** An operation on all lanes: at once if that is known to be enough, else lane by lane in the helper. */
+function packed(type: Lane, helper: string, fast: (a: V128, b: V128) => V128): Description {
+  return context => {
+    const { code, dst, src, helpers } = context;
+    const b = src.readV128(), a = dst.readV128(), r = code.variable(fast(a, b)), width = widthOf(type);
+    const plain = callValue(helpers.get<'i32'>(`plainLanes${width}`), a, b, r.value);
+    code.if(settled().and(plain).eqz(), () => {
+      code.set(r, callValue(helpers.get<'v128'>(`${helper}Lanes${width}`), a, b));
+      finish(context);
+    });
+    dst.writeV128(r.value);
+  };
+}
+
+const bitsOf = (v: F32 | F64): I64 => (v instanceof F64 ? v.asI64() : v.asI32().toI64U());
+
+/** Writes a result that came as bits. */
+function writeBits(context: Context, width: 32 | 64, bits: I64): void {
+  if (width === 64) context.dst.writeLow64(bits);
+  else context.dst.writeLow32(bits.toI32());
+}
+
+/** An operation on the low lane. `fast` is undefined where there is only the helper. */
+function scalar(width: 32 | 64, helper: string, fast: ((a: never, b: never) => F32 | F64) | undefined, unary = false): Description {
+  return context => {
+    const { code, dst, src, helpers } = context;
+    const b = width === 64 ? src.readF64() : src.readF32(), a = unary ? b : width === 64 ? dst.readF64() : dst.readF32();
+    const soft = (): void => {
+      const args = unary ? [bitsOf(b)] : [bitsOf(a), bitsOf(b)];
+      const r = code.let(callValue(helpers.get<'i64'>(`${helper}${width}`), ...args));
+      finish(context);
+      writeBits(context, width, r);
+    };
+    if (!fast) return soft();
+    const r = code.let(fast(a as never, b as never));
+    code.if(settled().and(isPlain(r)).and(isPlain(a)).and(isPlain(b)), () => writeBits(context, width, bitsOf(r)), soft);
+  };
+}
+
+/** The four forms of an arithmetic operation. */
+function arithmetic(name: 'add' | 'sub' | 'mul' | 'div'): Descriptions {
+  const helper = `soft${name[0]!.toUpperCase()}${name.slice(1)}`, operation = name.toUpperCase();
+  return {
+    [`${operation}PS`]: packed('f32x4', helper, (a, b) => a.op2(`f32x4.${name}`, b)),
+    [`${operation}PD`]: packed('f64x2', helper, (a, b) => a.op2(`f64x2.${name}`, b)),
+    [`${operation}SS`]: scalar(32, helper, (a: F32, b: F32) => a[name](b)),
+    [`${operation}SD`]: scalar(64, helper, (a: F64, b: F64) => a[name](b)),
+  };
+}
+
+/** MIN, MAX: there is nothing inexact, so only odd operands need the helper. */
+function extreme(name: 'min' | 'max'): Descriptions {
+  const helper = name === 'min' ? 'softMin' : 'softMax', operation = name.toUpperCase(), than = name === 'min' ? 'lt' : 'gt';
+  return {
+    [`${operation}PS`]: packed('f32x4', helper, (a, b) => b.op2(`f32x4.p${name}`, a)),
+    [`${operation}PD`]: packed('f64x2', helper, (a, b) => b.op2(`f64x2.p${name}`, a)),
+    [`${operation}SS`]: scalar(32, helper, (a: F32, b: F32) => select(a[than](b), a, b)),
+    [`${operation}SD`]: scalar(64, helper, (a: F64, b: F64) => select(a[than](b), a, b)),
+  };
+}
+
+/** SQRT of all lanes. */
+function packedRoot(type: Lane): Description {
+  return context => {
+    const { code, dst, src, helpers } = context;
+    const a = src.readV128(), r = code.variable(a.op1(`${type}.sqrt`)), width = widthOf(type);
+    code.if(settled().and(callValue(helpers.get<'i32'>(`plainLanes${width}`), a, a, r.value)).eqz(), () => {
+      code.set(r, callValue(helpers.get<'v128'>(`softSqrtLanes${width}`), a, a));
+      finish(context);
+    });
+    dst.writeV128(r.value);
+  };
+}
+
+/** Two vectors of lanes, combined by a helper for lanes. */
+const lanesBy = (context: Context, type: Lane, helper: string, a: V128, b: V128): V128 => (
+  context.code.let(callValue(context.helpers.get<'v128'>(`${helper}Lanes${widthOf(type)}`), a, b)));
 
 /** MXCSR.RC. */
-const roundingMode = (): I32 => load32(STATE + Slot.mxcsr).shrU(13).and(3);
-const rounded32 = (c: Context, v: F32, mode: I32): F32 => callValue(c.helpers.get<'f32'>('roundF32'), v, mode);
-const rounded64 = (c: Context, v: F64, mode: I32): F64 => callValue(c.helpers.get<'f64'>('roundF64'), v, mode);
-
+const roundingMode = (): I32 => mxcsr().shrU(13).and(3);
 /** ROUNDxx: the mode is the immediate's, or MXCSR's if its bit 2 is set. */
 function immediateMode({ code, src2 }: Context): I32 {
   const imm = src2.readLow32();
   return code.let(select(imm.and(4), roundingMode(), imm.and(3)));
 }
 
-const two31f = F32.of(2147483648), two31 = F64.of(2147483648), two63 = F64.of(9223372036854775808), two63f = F32.of(9223372036854775808);
+/** The bits of a lane. */
+const laneOf = (v: V128, width: 32 | 64, i: number): I64 => (width === 64 ? v.extract64(i) : v.extract32(i).toI64U());
+
+/** A lane as an integer of `to` bits, by MXCSR's rounding mode or truncated. */
+function integerOf(context: Context, bits: I64, from: 32 | 64, to: 32 | 64, truncate: boolean): I64 {
+  const mode = truncate ? I32.of(3) : roundingMode();
+  return context.code.let(callValue(context.helpers.get<'i64'>(`toInteger${from}To${to}`), bits, mode));
+}
 
 /** Conversion of a scalar to an integer; what doesn't fit gives the integer indefinite (the least integer). */
 function toInteger(from: 32 | 64, truncate: boolean): Description {
   return context => {
-    const { code, dst, src, size } = context;
-    if (from === 64) {
-      const v = src.readF64(), r = truncate ? v : code.let(rounded64(context, v, roundingMode()));
-      dst.write(size === 8 ? Int.clean(8, select(r.lt(two63), r.toI64S(), I64.of(-(1n << 63n)))) : Int.clean(4, select(r.lt(two31), r.toI32S(), I32.of(0x80000000 | 0))));
-    } else {
-      const v = src.readF32(), r = truncate ? v : code.let(rounded32(context, v, roundingMode()));
-      dst.write(size === 8 ? Int.clean(8, select(r.lt(two63f), r.toI64S(), I64.of(-(1n << 63n)))) : Int.clean(4, select(r.lt(two31f), r.toI32S(), I32.of(0x80000000 | 0))));
-    }
+    const { dst, src, size } = context;
+    const bits = from === 64 ? src.readLow64() : src.readLow32().toI64U();
+    const r = integerOf(context, bits, from, size === 8 ? 64 : 32, truncate);
+    finish(context);
+    dst.write(size === 8 ? Int.clean(8, r) : Int.clean(4, r.toI32()));
   };
 }
 
-const compareFlags = (bits: 32 | 64): Description => ({ code, dst, src, flags }) => {
-  const b = bits === 64 ? src.readF64() : src.readF32(), a = bits === 64 ? dst.readF64() : dst.readF32();
-  const [less, equal, ordered] = a instanceof F64 && b instanceof F64
-    ? [a.lt(b), a.eq(b), a.eq(a).and(b.eq(b))] : [(a as F32).lt(b as F32), (a as F32).eq(b as F32), (a as F32).eq(a as F32).and((b as F32).eq(b as F32))];
-  const unordered = code.let(ordered.eqz());
-  flags.assign({ cf: code.let(less.or(unordered)), zf: code.let(equal.or(unordered)), pf: unordered, af: 0, sf: 0, of: 0 });
+/** COMISx, UCOMISx; the latter is quiet about quiet NaNs. */
+const compareFlags = (width: 32 | 64, loud: boolean): Description => context => {
+  const { code, dst, src, flags, helpers } = context;
+  const b = width === 64 ? src.readF64() : src.readF32(), a = width === 64 ? dst.readF64() : dst.readF32();
+  const relation = code.let(callValue(helpers.get<'i32'>(`softCompare${width}`), bitsOf(a), bitsOf(b), I32.of(loud ? 1 : 0)));
+  finish(context);
+  // 0 less, 1 equal, 2 greater, 3 unordered.
+  const unordered = code.let(relation.eq(3));
+  flags.assign({ cf: code.let(relation.eqz().or(unordered)), zf: code.let(relation.and(1)), pf: unordered, af: 0, sf: 0, of: 0 });
 };
 
-/** The eight comparisons of CMPxx, as masks. */
-function comparisons(type: 'f32x4' | 'f64x2', a: V128, b: V128): V128[] {
-  const unordered = a.op2(`${type}.ne`, a).op2('v128.or', b.op2(`${type}.ne`, b));
-  const positive = [a.op2(`${type}.eq`, b), a.op2(`${type}.lt`, b), a.op2(`${type}.le`, b), unordered];
-  return [...positive, a.op2(`${type}.ne`, b), ...positive.slice(1).map(v => v.op1('v128.not'))];
-}
+/** CMPxx: which of less, equal, greater, unordered (bits 0 to 3) make a predicate true; the upper four are the negations. */
+const predicates = [0b0010, 0b0001, 0b0011, 0b1000, 0b1101, 0b1110, 0b1100, 0b0111].reduce((table, set, i) => table | BigInt(set) << BigInt(i * 4), 0n);
 
-const compareMask = (type: 'f32x4' | 'f64x2', isScalar: boolean): Description => ({ code, dst, src, src2 }) => {
-  const b = src.readV128(), a = dst.readV128();
+const compareMask = (type: Lane, isScalar: boolean): Description => context => {
+  const { code, dst, src, src2, helpers } = context;
+  const b = src.readV128(), a = dst.readV128(), width = widthOf(type), predicate = code.let(src2.read().i32.and(7));
+  const set = code.let(I64.of(predicates).shrU(predicate.shl(2).toI64U()).toI32());
+  // 1, 2, 5, 6 raise for quiet NaNs.
+  const loud = code.let(I32.of(0b01100110).shrU(predicate).and(1));
   const mask = code.variable(V128.zero());
-  code.switch(src2.readLow32().and(7), comparisons(type, a, b).map(value => () => code.set(mask, value)));
+  for (let i = 0; i < (isScalar ? 1 : 128 / width); i++) {
+    const bits = (v: V128): I64 => (width === 64 ? v.extract64(i) : v.extract32(i).toI64U());
+    const relation = callValue(helpers.get<'i32'>(`softCompare${width}`), bits(a), bits(b), loud);
+    const ones = code.let(I32.of(0).sub(set.shrU(relation).and(1)));
+    code.set(mask, width === 64 ? mask.value.replace64(i, ones.toI64S()) : mask.value.replace32(i, ones));
+  }
+  finish(context);
   if (!isScalar) return dst.writeV128(mask.value);
-  if (type === 'f32x4') dst.writeLow32(mask.value.extract32(0));
-  else dst.writeLow64(mask.value.extract64(0));
+  writeBits(context, width, width === 64 ? mask.value.extract64(0) : mask.value.extract32(0).toI64U());
 };
 
-const horizontal = (type: 'f32x4' | 'f64x2', name: 'add' | 'sub'): Description => packed((a, b) => {
+const horizontal = (type: Lane, name: 'softAdd' | 'softSub'): Description => context => {
+  const b = context.src.readV128(), a = context.dst.readV128();
   const even = type === 'f32x4' ? [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27] : [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
   const odd = even.map(i => i + (type === 'f32x4' ? 4 : 8));
-  return a.shuffle(b, even).op2(`${type}.${name}`, a.shuffle(b, odd));
-});
+  const r = lanesBy(context, type, name, a.shuffle(b, even), a.shuffle(b, odd));
+  finish(context);
+  context.dst.writeV128(r);
+};
 
-const oddLanes32 = V128.halves(0xffffffff00000000n, 0xffffffff00000000n), highLane64 = V128.halves(0n, (1n << 64n) - 1n);
+/** ADDSUBPx: even lanes are subtracted, odd ones added. */
+const addSub = (type: Lane): Description => context => {
+  const { code, src, dst, helpers } = context;
+  const b = src.readV128(), a = dst.readV128(), width = widthOf(type), r = code.variable(V128.zero());
+  for (let i = 0; i < 128 / width; i++) {
+    const bits = (v: V128): I64 => (width === 64 ? v.extract64(i) : v.extract32(i).toI64U());
+    const value = code.let(callValue(helpers.get<'i64'>(`${i & 1 ? 'softAdd' : 'softSub'}${width}`), bits(a), bits(b)));
+    code.set(r, width === 64 ? r.value.replace64(i, value) : r.value.replace32(i, value.toI32()));
+  }
+  finish(context);
+  dst.writeV128(r.value);
+};
 
-/** Integer indefinite where the source doesn't fit 32 bits. */
-const fixed32 = (converted: V128, source: V128): V128 => converted.bitselect(V128.splat32(0x80000000 | 0), source.op2('f32x4.lt', V128.splatF32(two31f)));
-/** The same for two doubles in the low two lanes; the others stay zero. */
-function fixedLow(converted: V128, source: V128): V128 {
-  const fits = source.op2('f64x2.lt', V128.splatF64(two31));
-  const lanes = fits.shuffle(V128.bytes(new Array<number>(16).fill(0xff)), [0, 1, 2, 3, 8, 9, 10, 11, 16, 16, 16, 16, 16, 16, 16, 16]);
-  return converted.bitselect(V128.splat32(0x80000000 | 0), lanes);
+/** A lane's value from bits of another format. */
+function converted(context: Context, from: I64, helper: string): I64 {
+  return context.code.let(callValue(context.helpers.get<'i64'>(helper), from));
 }
 
-/** Two singles or doubles to two 32-bit integers, in the low half. */
-function toIntegers(from: 'f32x4' | 'f64x2', truncate: boolean): Description {
+/** Lanes to 32-bit integers; the rest is zero. An MMX register takes two. */
+function toIntegers(from: Lane, truncate: boolean): Description {
   return context => {
-    const { code, row, src, dst, helpers } = context;
-    const source = src.readV128();
-    const helper = helpers.get<'v128'>(from === 'f32x4' ? 'roundF32x4' : 'roundF64x2');
-    const value = truncate ? source : code.let(callValue(helper, source, roundingMode()));
-    const r = code.let(from === 'f32x4' ? fixed32(value.op1('i32x4.trunc_sat_f32x4_s'), value) : fixedLow(value.op1('i32x4.trunc_sat_f64x2_s_zero'), value));
-    if (isMmx(row)) context.enterMmx();
-    dst.writeV128(r);
+    const { code, row, src, dst } = context;
+    const source = src.readV128(), width = widthOf(from), r = code.variable(V128.zero()), mmx = isMmx(row);
+    for (let i = 0; i < (mmx ? 2 : 128 / width); i++) code.set(r, r.value.replace32(i, integerOf(context, laneOf(source, width, i), width, 32, truncate).toI32()));
+    // The x87 state changes even if an exception follows.
+    if (mmx) context.enterMmx();
+    finish(context);
+    dst.writeV128(r.value);
   };
 }
+
+/** Lanes of singles from integers. */
+function singlesOf(context: Context, value: V128, count: number): V128 {
+  const { code } = context, r = code.variable(V128.zero());
+  for (let i = 0; i < count; i++) code.set(r, r.value.replace32(i, converted(context, value.extract32(i).toI64S(), 'softFromInteger32').toI32()));
+  return r.value;
+}
+
+/** CVTSI2Sx. */
+const fromInteger = (width: 32 | 64): Description => context => {
+  const value = context.src.read();
+  const r = converted(context, context.size === 8 ? value.i64 : value.i32.toI64S(), `softFromInteger${width}`);
+  finish(context);
+  writeBits(context, width, r);
+};
+
+/** Between singles and doubles: one lane, or two of which the others become zero. */
+const between = (count: 1 | 2, helper: 'softWiden' | 'softNarrow'): Description => context => {
+  const { code, dst, src } = context, toDouble = helper === 'softWiden';
+  if (count === 1) {
+    const r = converted(context, toDouble ? src.readLow32().toI64U() : src.readLow64(), helper);
+    finish(context);
+    return writeBits(context, toDouble ? 64 : 32, r);
+  }
+  const value = src.readV128(), r = code.variable(V128.zero());
+  for (let i = 0; i < 2; i++) {
+    const lane = converted(context, toDouble ? value.extract32(i).toI64U() : value.extract64(i), helper);
+    code.set(r, toDouble ? r.value.replace64(i, lane) : r.value.replace32(i, lane.toI32()));
+  }
+  finish(context);
+  dst.writeV128(r.value);
+};
 
 /** CVTPI2xx: two integers of an mmx register or memory. Only the register makes MMX mode. */
 const fromMmx = (type: 'ps' | 'pd'): Description => context => {
   const { code, row, dst, src } = context;
   const value = code.let(V128.zero().replace64(0, src.readLow64()));
-  if (isMmx(row) && (type === 'ps' || !src.isMemory)) context.enterMmx();
-  if (type === 'pd') dst.writeV128(value.op1('f64x2.convert_low_i32x4_s'));
-  else dst.writeLow64(value.op1('f32x4.convert_i32x4_s').extract64(0));
+  if (type === 'pd' && isMmx(row) && !src.isMemory) context.enterMmx();
+  if (type === 'pd') return dst.writeV128(value.op1('f64x2.convert_low_i32x4_s'));
+  const r = singlesOf(context, value, 2);
+  if (!src.isMemory) context.enterMmx();
+  finish(context);
+  dst.writeLow64(r.extract64(0));
 };
 
-const roundPacked = (type: 'f32x4' | 'f64x2'): Description => context => {
-  const source = context.src.readV128();
-  const helper = context.helpers.get<'v128'>(type === 'f32x4' ? 'roundF32x4' : 'roundF64x2');
-  context.dst.writeV128(callValue(helper, source, immediateMode(context)));
+/** ROUNDxx: `count` lanes. Bit 3 of the immediate keeps inexact unsaid. */
+const round = (width: 32 | 64, count: number): Description => context => {
+  const { code, src, src2, dst, helpers } = context;
+  const control = code.let(immediateMode(context).or(src2.read().i32.and(8)));
+  const one = (bits: I64): I64 => code.let(callValue(helpers.get<'i64'>(`softRound${width}`), bits, control));
+  if (count === 1) {
+    const r = one(width === 64 ? src.readLow64() : src.readLow32().toI64U());
+    finish(context);
+    return writeBits(context, width, r);
+  }
+  const source = src.readV128(), r = code.variable(V128.zero());
+  for (let i = 0; i < count; i++) {
+    const lane = one(laneOf(source, width, i));
+    code.set(r, width === 64 ? r.value.replace64(i, lane) : r.value.replace32(i, lane.toI32()));
+  }
+  finish(context);
+  dst.writeV128(r.value);
 };
 
 /** DPPS, DPPD: products where the immediate's high nibble says, summed in pairs, stored where the low nibble says. */
-const dotProduct = (type: 'f32x4' | 'f64x2'): Description => ({ code, dst, src, src2 }) => {
-  const bits = type === 'f32x4' ? 32 : 64;
-  const imm = src2.readLow32();
-  const mask = (value: I32): V128 => (bits === 32
+const dotProduct = (type: Lane): Description => context => {
+  const { code, dst, src, src2, helpers } = context;
+  const width = widthOf(type), imm = code.let(src2.read().i32);
+  const mask = (value: I32): V128 => (width === 32
     ? V128.splat32(value).op2('v128.and', V128.bytes([1, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 8])).op2('i32x4.ne', V128.zero())
     : V128.splat64(value.toI64U()).op2('v128.and', V128.halves(1n, 2n)).op2('i64x2.ne', V128.zero()));
-  const b = src.readV128();
-  const products = code.let(dst.readV128().op2(`${type}.mul`, b).op2('v128.and', mask(imm.shrU(4))));
-  const sum = bits === 32
-    ? V128.splatF32(products.extractF32(0).add(products.extractF32(1)).add(products.extractF32(2).add(products.extractF32(3))))
-    : V128.splatF64(products.extractF64(0).add(products.extractF64(1)));
-  dst.writeV128(code.let(sum).op2('v128.and', mask(imm)));
+  const chosen = code.let(mask(imm.shrU(4))), b = src.readV128(), a = dst.readV128();
+  const products = lanesBy(context, type, 'softMul', code.let(a.op2('v128.and', chosen)), code.let(b.op2('v128.and', chosen)));
+  const add = (x: I64, y: I64): I64 => code.let(callValue(helpers.get<'i64'>(`softAdd${width}`), x, y));
+  const lane = (i: number): I64 => laneOf(products, width, i);
+  const sum = width === 64 ? add(lane(0), lane(1)) : add(add(lane(0), lane(1)), add(lane(2), lane(3)));
+  finish(context);
+  dst.writeV128((width === 64 ? V128.splat64(sum) : V128.splat32(sum.toI32())).op2('v128.and', mask(imm)));
 };
 
 const reciprocal = (f: (v: V128) => V128): Description => ({ dst, src }) => dst.writeV128(f(src.readV128()));
 const ones = V128.splatF32(F32.of(1));
 
 export const sseFloat: Descriptions = {
-  ADDPS: packedOp('f32x4.add'), SUBPS: packedOp('f32x4.sub'), MULPS: packedOp('f32x4.mul'), DIVPS: packedOp('f32x4.div'),
-  ADDPD: packedOp('f64x2.add'), SUBPD: packedOp('f64x2.sub'), MULPD: packedOp('f64x2.mul'), DIVPD: packedOp('f64x2.div'),
-  // The second operand where either is a NaN or both are zero: pmin and pmax with swapped operands.
-  MINPS: packed((a, b) => b.op2('f32x4.pmin', a)), MAXPS: packed((a, b) => b.op2('f32x4.pmax', a)),
-  MINPD: packed((a, b) => b.op2('f64x2.pmin', a)), MAXPD: packed((a, b) => b.op2('f64x2.pmax', a)),
-  SQRTPS: ({ dst, src }) => dst.writeV128(src.readV128().op1('f32x4.sqrt')), SQRTPD: ({ dst, src }) => dst.writeV128(src.readV128().op1('f64x2.sqrt')),
-  ADDSS: scalar32((a, b) => a.add(b)), SUBSS: scalar32((a, b) => a.sub(b)), MULSS: scalar32((a, b) => a.mul(b)), DIVSS: scalar32((a, b) => a.div(b)),
-  ADDSD: scalar64((a, b) => a.add(b)), SUBSD: scalar64((a, b) => a.sub(b)), MULSD: scalar64((a, b) => a.mul(b)), DIVSD: scalar64((a, b) => a.div(b)),
-  MINSS: scalar32((a, b) => select(a.lt(b), a, b)), MAXSS: scalar32((a, b) => select(a.gt(b), a, b)),
-  MINSD: scalar64((a, b) => select(a.lt(b), a, b)), MAXSD: scalar64((a, b) => select(a.gt(b), a, b)),
-  SQRTSS: scalar32((_a, b) => b.sqrt()), SQRTSD: scalar64((_a, b) => b.sqrt()),
+  ...arithmetic('add'), ...arithmetic('sub'), ...arithmetic('mul'), ...arithmetic('div'), ...extreme('min'), ...extreme('max'),
+  SQRTPS: packedRoot('f32x4'), SQRTPD: packedRoot('f64x2'),
+  SQRTSS: scalar(32, 'softSqrt', (a: F32) => a.sqrt(), true), SQRTSD: scalar(64, 'softSqrt', (a: F64) => a.sqrt(), true),
   // Approximations of 12 bits, which differ between processors: ours are exact to 24.
   RCPPS: reciprocal(v => ones.op2('f32x4.div', v)), RSQRTPS: reciprocal(v => ones.op2('f32x4.div', v.op1('f32x4.sqrt'))),
-  RCPSS: scalar32((_a, b) => F32.of(1).div(b)), RSQRTSS: scalar32((_a, b) => F32.of(1).div(b.sqrt())),
-  ADDSUBPS: packed((a, b) => a.op2('f32x4.add', b).bitselect(a.op2('f32x4.sub', b), oddLanes32)),
-  ADDSUBPD: packed((a, b) => a.op2('f64x2.add', b).bitselect(a.op2('f64x2.sub', b), highLane64)),
-  HADDPS: horizontal('f32x4', 'add'), HSUBPS: horizontal('f32x4', 'sub'), HADDPD: horizontal('f64x2', 'add'), HSUBPD: horizontal('f64x2', 'sub'),
+  RCPSS: ({ dst, src }) => dst.writeF32(F32.of(1).div(src.readF32())), RSQRTSS: ({ dst, src }) => dst.writeF32(F32.of(1).div(src.readF32().sqrt())),
+  ADDSUBPS: addSub('f32x4'), ADDSUBPD: addSub('f64x2'),
+  HADDPS: horizontal('f32x4', 'softAdd'), HSUBPS: horizontal('f32x4', 'softSub'), HADDPD: horizontal('f64x2', 'softAdd'), HSUBPD: horizontal('f64x2', 'softSub'),
   DPPS: dotProduct('f32x4'), DPPD: dotProduct('f64x2'),
-  COMISS: compareFlags(32), UCOMISS: compareFlags(32), COMISD: compareFlags(64), UCOMISD: compareFlags(64),
+  COMISS: compareFlags(32, true), UCOMISS: compareFlags(32, false), COMISD: compareFlags(64, true), UCOMISD: compareFlags(64, false),
   CMPPS: compareMask('f32x4', false), CMPPD: compareMask('f64x2', false), CMPSS: compareMask('f32x4', true), CMPSD: compareMask('f64x2', true),
-  ROUNDPS: roundPacked('f32x4'), ROUNDPD: roundPacked('f64x2'),
-  ROUNDSS: context => context.dst.writeF32(rounded32(context, context.src.readF32(), immediateMode(context))),
-  ROUNDSD: context => context.dst.writeF64(rounded64(context, context.src.readF64(), immediateMode(context))),
-  CVTSI2SD: c => c.dst.writeF64(c.size === 8 ? c.src.read().i64.toF64S() : c.src.read().i32.toF64S()),
-  CVTSI2SS: c => c.dst.writeF32(c.size === 8 ? c.src.read().i64.toF32S() : c.src.read().i32.toF32S()),
+  ROUNDPS: round(32, 4), ROUNDPD: round(64, 2), ROUNDSS: round(32, 1), ROUNDSD: round(64, 1),
+  CVTSI2SD: fromInteger(64), CVTSI2SS: fromInteger(32),
   CVTTSD2SI: toInteger(64, true), CVTSD2SI: toInteger(64, false), CVTTSS2SI: toInteger(32, true), CVTSS2SI: toInteger(32, false),
-  CVTSS2SD: ({ dst, src }) => dst.writeF64(src.readF32().toF64()), CVTSD2SS: ({ dst, src }) => dst.writeF32(src.readF64().toF32()),
-  CVTPS2PD: ({ dst, src }) => dst.writeV128(src.readV128().op1('f64x2.promote_low_f32x4')),
-  CVTPD2PS: ({ dst, src }) => dst.writeV128(src.readV128().op1('f32x4.demote_f64x2_zero')),
-  CVTDQ2PS: ({ dst, src }) => dst.writeV128(src.readV128().op1('f32x4.convert_i32x4_s')),
+  CVTSS2SD: between(1, 'softWiden'), CVTSD2SS: between(1, 'softNarrow'), CVTPS2PD: between(2, 'softWiden'), CVTPD2PS: between(2, 'softNarrow'),
+  CVTDQ2PS: context => {
+    const r = singlesOf(context, context.src.readV128(), 4);
+    finish(context);
+    context.dst.writeV128(r);
+  },
   CVTDQ2PD: ({ dst, src }) => dst.writeV128(src.readV128().op1('f64x2.convert_low_i32x4_s')),
   CVTPS2DQ: toIntegers('f32x4', false), CVTTPS2DQ: toIntegers('f32x4', true), CVTPD2DQ: toIntegers('f64x2', false), CVTTPD2DQ: toIntegers('f64x2', true),
   CVTPS2PI: toIntegers('f32x4', false), CVTTPS2PI: toIntegers('f32x4', true), CVTPD2PI: toIntegers('f64x2', false), CVTTPD2PI: toIntegers('f64x2', true),
