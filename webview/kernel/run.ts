@@ -17,6 +17,10 @@ import { Wait, Wake, type Io } from '../lib/wait.ts';
 /** Guest instructions that a task may run before others have their turn; a system call counts as some. */
 const quantum = 2_000_000;
 const syscallCost = 1000;
+/** A turn whose system calls take longer than this many nanoseconds ends: others, timers and the host's events wait. */
+const turnNanoseconds = 4e6;
+/** Calls between two looks at the clock. */
+const callsBetweenLooks = 4;
 /** What a system call and a fault are taken to cost when time is shared out between user and system, in nanoseconds. */
 const syscallNanoseconds = 800;
 /** ERESTARTSYS as objects answer it. */
@@ -58,6 +62,7 @@ export class Runner {
   #loop(task: Task): void {
     const { scheduler, cpu } = this.#machine;
     let left = quantum;
+    let calls = 0;
     for (;;) {
       if (task.io !== undefined && !this.#advance(task, task.io)) return;
       if (task.again && !this.#callAgain(task)) return;
@@ -95,6 +100,7 @@ export class Runner {
       this.#entries++;
       if (exit === Exit.syscall) {
         if (!this.#syscall(task)) return;
+        if (++calls % callsBetweenLooks === 0 && scheduler.currentTurn > turnNanoseconds) left = 0;
       } else if (exit === Exit.pageFault) {
         if (!this.#pageFault(task)) return;
       } else if (exit === Exit.budget) {
