@@ -169,10 +169,11 @@ export class Panel {
   async untilText(what: RegExp, seconds = 30): Promise<string> {
     let text = '';
     try {
-      return await until(`${what} in the terminal`, async () => {
+      await until(`${what} in the terminal`, async () => {
         text = await this.text();
-        return what.test(text) ? text : undefined;
+        return what.test(text);
       }, seconds);
+      return text;
     } catch (error) {
       throw new Error(`${(error as Error).message}; on the screen is:\n${text}`);
     }
