@@ -180,6 +180,7 @@ export const x87: Descriptions = {
   FLDL2T: constant(0xd49a784bcd1b8afen, 0x4000, 1), FLDL2E: constant(0xb8aa3b295c17f0bcn, 0x3fff, -1),
   FLDPI: constant(0xc90fdaa22168c235n, 0x4000, -1), FLDLG2: constant(0x9a209a84fbcff799n, 0x3ffd, -1), FLDLN2: constant(0xb17217f7d1cf79acn, 0x3ffe, -1),
   FCHS: signed(e => e.xor(0x8000)), FABS: signed(e => e.and(0x7fff)),
+  FRNDINT: waiting(context => context.code.drop(helper(context, 'x87RoundInt'))),
   FINCSTP: turn(1), FDECSTP: turn(7), FFREE: free(false), FFREEP: free(true),
   FLDCW: waiting(fldcw),
   FNSTCW: ({ dst }) => dst.write(Int.clean(2, load32(CONTROL))),

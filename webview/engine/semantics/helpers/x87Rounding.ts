@@ -2,7 +2,7 @@
 import { load32, load64, type Code, type Variable } from '../../wasm/code.ts';
 import { I32, I64, select } from '../../wasm/values.ts';
 import type { HelperDefinitions, Helpers } from '../contract.ts';
-import { Bit, CONTROL, RESULT, addressOf, call, isFull, physical, setResult, topBit } from './x87State.ts';
+import { Bit, CONTROL, RESULT, addressOf, call, indefinite, isFull, physical, setResult, topBit } from './x87State.ts';
 
 /** 1 if rounding adds one: `rest` is what is cut off, as a fraction of 2^64; `odd` the last bit that stays. */
 function goesUp(mode: I32, rest: I64, odd: I32, sign: I32): I32 {
@@ -148,6 +148,34 @@ function x87ToInt(code: Code, helpers: Helpers): void {
   code.return(unmasked.eqz());
 }
 
+/** () -> 1 if done: ST(0) = ST(0) rounded to an integer. */
+function x87RoundInt(code: Code, helpers: Helpers): void {
+  const number = code.let(physical(0)), from = code.let(addressOf(number));
+  const m = code.let(load64(from)), se = code.let(load32(from, 8)), exponent = code.let(se.and(0x7fff)), sign = code.let(se.shrU(15));
+  const flags = code.variable(I32.of(Bit.I));
+  const bad = exponent.eqz().xor(1).and(m.geS(0));
+  code.if(isFull(number).eqz(), () => {
+    code.set(flags, I32.of(Bit.I | Bit.SF));
+    indefinite(code);
+  }, () => code.if(bad, () => indefinite(code), () => code.if(m.eqz().or(exponent.geS(16383 + 63)), () => {
+    const nan = code.let(exponent.eq(0x7fff).and(m.shl(1).eqz().xor(1)));
+    code.set(flags, nan.and(m.shrU(62).toI32().and(1).xor(1)));
+    setResult(code, m.or(nan.toI64U().shl(62)), se);
+  }, () => {
+    const denormal = code.let(exponent.eqz());
+    const h = code.variable(m), l = code.variable(I64.of(0));
+    shiftRight(code, h, l, code.let(I32.of(16383 + 63).sub(exponent)));
+    const up = code.let(goesUp(load32(CONTROL).shrU(10).and(3), l.value, h.value.toI32().and(1), sign));
+    code.set(flags, denormal.shl(1).or(l.value.eqz().xor(1).mul(Bit.P)).or(up.mul(Bit.C1)));
+    code.set(h, h.value.add(up.toI64U()));
+    const zeros = code.let(h.value.clz());
+    const biased = select(h.value.eqz(), I32.of(0), I32.of(16383 + 63).sub(zeros.toI32()));
+    setResult(code, h.value.shl(zeros), sign.shl(15).or(biased));
+    code.if(flags.value.and(load32(CONTROL).xor(-1)).and(Bit.D), () => code.set(flags, I32.of(Bit.D)));
+  })));
+  code.return(call(helpers, 'x87Write', I32.of(0), flags.value));
+}
+
 /** (sign, exponent, h, l) -> exceptions: as `x87Round`, to the precision of the control word. */
 function x87RoundControl(code: Code, helpers: Helpers): void {
   const control = code.let(load32(CONTROL).shrU(8).and(3));
@@ -159,6 +187,7 @@ function x87RoundControl(code: Code, helpers: Helpers): void {
 export const x87RoundingHelpers: HelperDefinitions = {
   x87Round: { parameters: ['i32', 'i32', 'i64', 'i64', 'i32', 'i32', 'i32'], result: 'i32', body: x87Round },
   x87RoundControl: { parameters: ['i32', 'i32', 'i64', 'i64'], result: 'i32', body: x87RoundControl },
+  x87RoundInt: { parameters: [], result: 'i32', body: x87RoundInt },
   x87ToFloat: { parameters: ['i32'], result: 'i32', body: x87ToFloat },
   x87ToInt: { parameters: ['i32', 'i32'], result: 'i32', body: x87ToInt },
 };
