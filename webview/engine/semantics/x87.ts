@@ -190,5 +190,10 @@ export const x87: Descriptions = {
     code.store32(CONTROL, 0x37f);
     for (const at of [STATUS, TOP, TAGS]) code.store32(at, 0);
   },
+  /** SDM vol. 2 EMMS: all registers empty; TOP as after any MMX instruction, on AMD's processors. */
+  EMMS: waiting(({ code }) => {
+    code.store32(TAGS, 0);
+    code.store32(TOP, 0);
+  }),
   FWAIT: waiting(nothing), FNOP: waiting(nothing), FENI: nothing, FDISI: nothing, FSETPM: nothing,
 };
