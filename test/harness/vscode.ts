@@ -116,6 +116,10 @@ export class VsCode {
     if (!await header.count() || !await header.isVisible()) await this.command('View: Show Explorer');
     await header.waitFor();
     if (await header.getAttribute('aria-expanded') === 'false') await header.click();
+    // Rows below the edge aren't in the document: give the view all the room.
+    for (const other of await this.page.locator('.split-view-view .pane-header[aria-expanded="true"]').filter({ hasNotText: 'Linux VM' }).all()) {
+      if (await other.getAttribute('aria-expanded') === 'true') await other.click();
+    }
     return this.page.locator('.pane', { has: this.page.locator('.pane-header', { hasText: 'Linux VM' }) }).last()
       .locator('.monaco-list-row .label-name').allTextContents();
   }
