@@ -276,9 +276,16 @@ const dotProduct = (type: Lane): Description => context => {
     : V128.splat64(value.toI64U()).op2('v128.and', V128.halves(1n, 2n)).op2('i64x2.ne', V128.zero()));
   const chosen = code.let(mask(imm.shrU(4))), b = src.readV128(), a = dst.readV128();
   const products = lanesBy(context, type, 'softMul', code.let(a.op2('v128.and', chosen)), code.let(b.op2('v128.and', chosen)));
+  // Each step raises its exceptions before the next begins.
+  finish(context);
   const add = (x: I64, y: I64): I64 => code.let(callValue(helpers.get<'i64'>(`softAdd${width}`), x, y));
   const lane = (i: number): I64 => laneOf(products, width, i);
-  const sum = width === 64 ? add(lane(0), lane(1)) : add(add(lane(0), lane(1)), add(lane(2), lane(3)));
+  let sum = add(lane(0), lane(1));
+  if (width === 32) {
+    const upper = add(lane(2), lane(3));
+    finish(context);
+    sum = add(sum, upper);
+  }
   finish(context);
   dst.writeV128((width === 64 ? V128.splat64(sum) : V128.splat32(sum.toI32())).op2('v128.and', mask(imm)));
 };

@@ -147,7 +147,7 @@ function derivedFlags(encoding: Encoding, operands: readonly OperandSpec[], unal
   if (!sized && types.includes(TYPE.y)) flags |= FLAG.NO66;
   const vectorMemory: readonly number[] = [ADDRESSING.W, ADDRESSING.M];
   const vector = operands.some((operand) => vectorMemory.includes(operand.addressing) && (operand.type === TYPE.x || operand.type === TYPE.dq));
-  if (vector && uses(ADDRESSING.V) && !encoding.vex && !unaligned) flags |= FLAG.ALIGNED;
+  if (vector && (uses(ADDRESSING.V) || uses(ADDRESSING.P)) && !encoding.vex && !unaligned) flags |= FLAG.ALIGNED;
   return flags;
 }
 
