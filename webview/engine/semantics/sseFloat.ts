@@ -290,16 +290,22 @@ const dotProduct = (type: Lane): Description => context => {
   dst.writeV128((width === 64 ? V128.splat64(sum) : V128.splat32(sum.toI32())).op2('v128.and', mask(imm)));
 };
 
-const reciprocal = (f: (v: V128) => V128): Description => ({ dst, src }) => dst.writeV128(f(src.readV128()));
-const ones = V128.splatF32(F32.of(1));
+/** RCPxx, RSQRTxx: denormals are zeros, going in and coming out; no flags. */
+const reciprocal = (isScalar: boolean, f: (v: V128) => V128): Description => ({ code, dst, src }) => {
+  const flush = (v: V128): V128 => v.op2('v128.and', V128.splat32(0x80000000 | 0)).bitselect(v, v.op2('v128.and', V128.splat32(0x7f800000)).op2('i32x4.eq', V128.zero()));
+  const r = code.let(flush(code.let(f(code.let(flush(src.readV128()))))));
+  if (isScalar) dst.writeLow32(r.extract32(0));
+  else dst.writeV128(r);
+};
+const one = V128.splatF32(F32.of(1));
+const inverse = (v: V128): V128 => one.op2('f32x4.div', v), inverseRoot = (v: V128): V128 => one.op2('f32x4.div', v.op1('f32x4.sqrt'));
 
 export const sseFloat: Descriptions = {
   ...arithmetic('add'), ...arithmetic('sub'), ...arithmetic('mul'), ...arithmetic('div'), ...extreme('min'), ...extreme('max'),
   SQRTPS: packedRoot('f32x4'), SQRTPD: packedRoot('f64x2'),
   SQRTSS: scalar(32, 'softSqrt', (a: F32) => a.sqrt(), true), SQRTSD: scalar(64, 'softSqrt', (a: F64) => a.sqrt(), true),
   // Approximations of 12 bits, which differ between processors: ours are exact to 24.
-  RCPPS: reciprocal(v => ones.op2('f32x4.div', v)), RSQRTPS: reciprocal(v => ones.op2('f32x4.div', v.op1('f32x4.sqrt'))),
-  RCPSS: ({ dst, src }) => dst.writeF32(F32.of(1).div(src.readF32())), RSQRTSS: ({ dst, src }) => dst.writeF32(F32.of(1).div(src.readF32().sqrt())),
+  RCPPS: reciprocal(false, inverse), RCPSS: reciprocal(true, inverse), RSQRTPS: reciprocal(false, inverseRoot), RSQRTSS: reciprocal(true, inverseRoot),
   ADDSUBPS: addSub('f32x4'), ADDSUBPD: addSub('f64x2'),
   HADDPS: horizontal('f32x4', 'softAdd'), HSUBPS: horizontal('f32x4', 'softSub'), HADDPD: horizontal('f64x2', 'softAdd'), HSUBPD: horizontal('f64x2', 'softSub'),
   DPPS: dotProduct('f32x4'), DPPD: dotProduct('f64x2'),
