@@ -29,7 +29,8 @@ export class Session {
     this.machine = machine;
     this.terminal = terminal;
     terminal.onOutput(bytes => {
-      this.output += Buffer.from(bytes).toString('latin1');
+      // Readline switches bracketed paste on and off around each line: no matter here.
+      this.output = (this.output + Buffer.from(bytes).toString('latin1')).replaceAll(/\x1b\[\?2004[hl]\r?/g, '');
       this.#changed?.();
     });
   }

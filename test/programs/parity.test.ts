@@ -10,13 +10,13 @@ const gitDates = 'export GIT_AUTHOR_DATE="2024-01-01T00:00:00Z" GIT_COMMITTER_DA
 const cases: Readonly<Record<string, string>> = {
   'a loop of processes': 'for i in {1..200}; do /bin/true; done; echo ok',
   'exit status': 'exit 7',
-  'death by signal': '(kill -SEGV $BASHPID); echo $?; (kill -9 $BASHPID); echo $?',
+  'death by signal': '{ (kill -SEGV $BASHPID); echo $?; (kill -9 $BASHPID); echo $?; } 2>/dev/null',
   'standard input': 'echo abc | tr a-c x-z; read line <<< "here"; echo "$line"',
   'files of /etc': 'ls -laR /etc --time-style=full-iso | grep -v "^d.* \\.\\.$" | sort | sha256sum',
   'all names': 'find /usr /etc /bin /sbin /lib -xdev | wc -l',
   'packages': 'dpkg -l | sha256sum; dpkg --verify | head',
-  'tar through xz': 'tar -c --sort=name -C /usr bin | xz -T1 -0 | sha256sum',
-  'awk, sed, sort on 10 MB': `awk 'BEGIN { for (i = 0; i < 300000; i++) printf "%d %08x line of text %d\\n", (i * 7919) % 300007, i * 2654435761 % 4294967296, i }' > /tmp/a
+  'tar through xz': 'tar -c --sort=name -C /usr/lib/python3.11 json email asyncio | xz -T1 -0 | sha256sum',
+  'awk, sed, sort on a megabyte': `export LC_ALL=C; awk 'BEGIN { for (i = 0; i < 30000; i++) printf "%d %08x line of text %d\\n", (i * 7919) % 300007, i * 2654435761 % 4294967296, i }' > /tmp/a
     sort -n /tmp/a | sha256sum; sed 's/\\([0-9a-f]*\\) line/<\\1>/' /tmp/a | sha256sum; awk '{ s[$1 % 97] += length($2) } END { for (i = 0; i < 97; i++) print s[i] }' /tmp/a; wc /tmp/a`,
   'perl': `perl -e 'printf "%.17g\\n", $_ for 1/3, 1e300*1e10, -1/7, atan2(1,1)*4, exp(1), sqrt(2), 2**0.5, sin(1e22); my $t = "the quick brown fox" x 50; my $n = () = $t =~ /\\b(\\w)(\\w*)\\b/g; print "$n\\n"; $t =~ s/(\\w+)/\\u$1/g; print substr($t, 0, 40), "\\n";'`,
   'python: json': python(`import json, random
@@ -81,7 +81,7 @@ c.execute('vacuum'); print(c.execute('select count(*) from t').fetchone())`),
   'a tree of 100 processes': 'for i in {1..10}; do (for j in {1..9}; do (exit $j) & done; wait) & done; wait; echo done',
   'limits': 'ulimit -v 200000; python3 -c "x = bytearray(10**9)" 2>&1 | tail -1; ulimit -n 5; exec 2>/dev/null; (exec 9</dev/null) || echo no descriptor',
   'locale and text': `printf 'ä\\nz\\na\\n' | sort; echo 'grüße' | grep -o 'ü.*' ; echo -n 'grüße' | wc -m; python3 -c "print('日本'.upper(), 'ß'.upper())"; printf '%s\\n' a{1..3}`,
-  'compression': 'cd /tmp; seq 200000 > x; gzip -k x; xz -k -1 x; bzip2 -k x 2>/dev/null; for f in x.gz x.xz; do sha256sum < $f; done; zcat x.gz | cmp - x; xz -dc x.xz | cmp - x && echo equal',
+  'compression': 'cd /tmp; seq 20000 > x; gzip -k x; xz -k -1 x; bzip2 -k x 2>/dev/null; for f in x.gz x.xz; do sha256sum < $f; done; zcat x.gz | cmp - x; xz -dc x.xz | cmp - x && echo equal',
   'find and xargs': "find /usr/share -type f -size +100k -printf '%s %p\\n' | sort -n | sha256sum; find /usr/bin -type l | xargs -n 10 ls -ld | awk '{print $NF}' | sort | sha256sum",
   'diff and make': `cd /tmp; seq 100 > a; sed 's/5/five/' a > b; diff -u --label a --label b a b; printf 'all: x y\\nx:\\n\\techo x > x\\ny: x\\n\\tcat x x > y\\n' > Makefile; command -v make >/dev/null && make && make; cat y`,
   'users': 'id; whoami; sudo id -u; sudo -u user whoami; su -c whoami </dev/null 2>&1 | tail -1; stat -c "%U %G" ~',

@@ -14,7 +14,8 @@ const pageSize = 4096;
 
 /** The letter of a thread's state. */
 function stateOf(process: Process, task: Task | undefined): string {
-  if (process.isZombie || task === undefined) return 'Z';
+  if (process.isZombie) return 'Z';
+  if (task === undefined) return process.leader ? 'Z' : 'S'; // the kernel's own init has no thread
   if (process.isStopped) return 'T';
   if (task.state !== TaskState.sleeping) return 'R';
   return task.wait !== undefined && !task.wait.interruptible ? 'D' : 'S';
