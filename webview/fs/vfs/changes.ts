@@ -15,7 +15,7 @@ import type { CachedDentry, DentryCache } from './dentries.ts';
 import type { FileEvents } from './events.ts';
 import type { Inode, NewInode } from './inode.ts';
 import type { Path } from './path.ts';
-import { isInGroup, isReadOnly, permits, permitsRemoval } from './permissions.ts';
+import { isInGroup, isReadOnly, mayLink, permits, permitsRemoval } from './permissions.ts';
 import { Walker, lookupLocked } from './walk.ts';
 
 /** Makes the inode of a new name in `directory`. */
@@ -88,6 +88,7 @@ export class NameChanges {
       if (walker.trailingSlash) return -Errno.ENOENT;
       if (walker.mount !== source.mount) return -Errno.EXDEV;
       if (isReadOnly(walker.mount)) return -Errno.EROFS;
+      if (!mayLink(inode, caller.credentials)) return -Errno.EPERM;
       const allowed = permits(directory.inode!, caller.credentials, W_OK | X_OK);
       if (allowed < 0) return allowed;
       if (inode.isDirectory) return -Errno.EPERM;
@@ -96,7 +97,7 @@ export class NameChanges {
       const linked = yield* directory.inode!.link(child.name, inode);
       if (linked < 0) return linked;
       this.#cache.add(directory, child.name, inode);
-      this.#events.happened(inode, IN_ATTRIB, source);
+      this.#events.happened(inode, IN_ATTRIB, undefined);
       this.#events.named(walker.place, child.name, inode, IN_CREATE);
       return 0;
     } finally {

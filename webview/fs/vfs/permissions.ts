@@ -79,3 +79,10 @@ export function withoutSetIds(mode: number): number {
   const cleared = mode & ~S_ISUID;
   return (mode & 0o010) !== 0 ? cleared & ~S_ISGID : cleared;
 }
+
+/** fs.protected_hardlinks: others link only to regular files that they may read and write and that carry no set-id bits. */
+export function mayLink(inode: Inode, credentials: Credentials): boolean {
+  if (credentials.uid === inode.uid || credentials.overridesOwnership) return true;
+  const runsAsOwner = (inode.mode & S_ISUID) !== 0 || (inode.mode & (S_ISGID | 0o010)) === (S_ISGID | 0o010);
+  return inode.isRegular && !runsAsOwner && permits(inode, credentials, R_OK | W_OK) === 0;
+}

@@ -232,6 +232,17 @@ describe('changing names', () => {
     expect(runNow(vfs.mknod(bob, vfs.root, '/dev', 0o020600, 0x103))).toBe(-Errno.EPERM);
   });
 
+  it('links other people\'s files only where they may be read and written', () => {
+    mkdir('/t', 0o1777);
+    runNow(vfs.setAttributes(root, place('/t'), { mode: 0o1777 }));
+    write('/t/secret', 'x');
+    expect(runNow(vfs.link(bob, place('/t/secret'), vfs.root, '/t/mine'))).toBe(-Errno.EPERM);
+    runNow(vfs.setAttributes(root, place('/t/secret'), { mode: 0o666 }));
+    expect(runNow(vfs.link(bob, place('/t/secret'), vfs.root, '/t/mine'))).toBe(0);
+    runNow(vfs.setAttributes(root, place('/t/secret'), { mode: 0o4666 }));
+    expect(runNow(vfs.link(bob, place('/t/secret'), vfs.root, '/t/other'))).toBe(-Errno.EPERM);
+  });
+
   it('renames as rename(2) and renameat2(2) say', () => {
     mkdir('/a');
     mkdir('/a/b');

@@ -187,10 +187,20 @@ function writeVectors(task: Task, file: OpenFile, vectors: number, count: number
 }
 
 function writeOnce(task: Task, file: OpenFile, buffer: UserBuffer, position: number): Attempt<number> {
-  const taken = file.write(buffer, position === own ? file.position : position);
+  const isRegular = file.inode.isRegular;
+  const at = position === own ? file.position : position;
+  if (isRegular && task.fileSizeLimit !== Infinity) {
+    const room = task.fileSizeLimit - (file.flags & O_APPEND ? file.inode.size : at);
+    if (room <= 0 && buffer.remaining > 0) return -Errno.EFBIG;
+    buffer.limit(room);
+  }
+  const before = file.position;
+  const taken = file.write(buffer, at);
   if (typeof taken === 'number' && taken > 0) {
-    if (file.isSeekable && position === own && (file.flags & O_APPEND) === 0) file.position += taken;
-    if (file.inode.isRegular) task.machine.files.namespace.notify(file.inode, IN_MODIFY, file.path);
+    // An appending write has moved the position itself, which a pwrite doesn't want.
+    if (position !== own) file.position = before;
+    else if (file.isSeekable && (file.flags & O_APPEND) === 0) file.position += taken;
+    if (isRegular) task.machine.files.namespace.notify(file.inode, IN_MODIFY, file.path);
   }
   return taken;
 }
