@@ -33,7 +33,7 @@ function binary(operation: number, popping = false, integer = false): Descriptio
 
 function compare(pops: number, quiet: boolean, integer = false): Description {
   return waiting(context => {
-    const { code, operands } = context;
+    const { operands } = context;
     const [operand] = operands;
     const flags = operand?.isMemory ? memoryOperand(context, integer) : I32.of(0);
     const other = !operand ? I32.of(1) : operand.isMemory ? I32.of(8) : operand.registerNumber();
