@@ -114,6 +114,8 @@ static void epolls(void) {
   int file = open("regular", O_CREAT | O_RDWR, 0600);
   TELL(epoll_ctl(set, EPOLL_CTL_ADD, file, &event));
   unlink("regular");
+  TELL(epoll_ctl(set, EPOLL_CTL_ADD, open("/dev/null", O_RDWR), &event));
+  TELL(epoll_ctl(set, EPOLL_CTL_ADD, 12345, &event));
   show(epoll_wait(set, events, 8, 0), events);
   write(pair[1], "ab", 2);
   show(epoll_wait(set, events, 8, 0), events);

@@ -48,7 +48,7 @@ static void report(char **argv) {
   say("pagesz %ld clktck %ld phent %ld uid %ld platform %s", getauxval(AT_PAGESZ), getauxval(AT_CLKTCK), getauxval(AT_PHENT), getauxval(AT_UID), (char *)getauxval(AT_PLATFORM));
   char name[17] = "";
   prctl(PR_GET_NAME, name);
-  say("name %s, execfn %s", name, strstr((char *)getauxval(AT_EXECFN), "xecs") ? "execs" : (char *)getauxval(AT_EXECFN));
+  say("name %s, execfn %s", name[0] == '4' ? "execs" : name, strstr((char *)getauxval(AT_EXECFN), "xecs") ? "execs" : (char *)getauxval(AT_EXECFN));
 }
 
 static void handler(int signal) {}

@@ -175,6 +175,25 @@ static void moving(void) {
   unlink("copy");
 }
 
+static void reopened(void) {
+  int p[2];
+  char name[40], buffer[16] = "";
+  pipe2(p, O_NONBLOCK);
+  sprintf(name, "/proc/self/fd/%d", p[1]);
+  int again = open(name, O_WRONLY);
+  TELL(write(again, "again", 5));
+  TELL(read(p[0], buffer, 16));
+  say("%s", buffer);
+  sprintf(name, "/dev/fd/%d", p[0]);
+  int reader = open(name, O_RDONLY | O_NONBLOCK);
+  write(p[1], "x", 1);
+  TELL(read(reader, buffer, 16));
+  close(p[1]);
+  TELL(read(reader, buffer, 16));
+  close(again);
+  TELL(read(reader, buffer, 16));
+}
+
 static void descriptors(void) {
   int base = dup(0);
   close(base);
@@ -206,5 +225,6 @@ int main(void) {
   blocking();
   fifos();
   moving();
+  reopened();
   descriptors();
 }

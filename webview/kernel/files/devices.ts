@@ -45,6 +45,9 @@ export class NullFile extends KernelFile {
   override poll(): number {
     return ready;
   }
+  override get canPoll(): boolean {
+    return false;
+  }
   override *seek(): Io<number> {
     return 0;
   }
@@ -74,6 +77,10 @@ export class RandomFile extends NullFile {
   constructor(path: Path, inode: Inode, flags: number, fill: (bytes: Uint8Array) => void) {
     super(path, inode, flags);
     this.#fill = fill;
+  }
+
+  override get canPoll(): boolean {
+    return true;
   }
 
   override read(sink: Sink): Attempt<number> {

@@ -34,6 +34,10 @@ export abstract class KernelFile extends OpenFile {
   sleepingRead(_sink: Sink): Io<number> | undefined {
     return undefined;
   }
+  /** False where epoll(7) refuses the file, which is always ready. */
+  get canPoll(): boolean {
+    return true;
+  }
   /** True where a blocking write(2) goes on until all is written (pipes, stream sockets, terminals). */
   get writesAll(): boolean {
     return false;

@@ -60,6 +60,7 @@ export class MachineFiles implements Openers, CloseServices {
   readonly memoryFiles: MemoryFiles;
   /** F_SETOWN and F_SETSIG of open files. */
   readonly owners = new WeakMap<OpenFile, { readonly pid: number; readonly signal: number }>();
+  readonly #streams = new WeakMap<Inode, OpenFile>();
   readonly #ofdLocked = new WeakSet<OpenFile>();
   readonly unix: UnixSockets;
   /** For stat(2). */
@@ -135,8 +136,16 @@ export class MachineFiles implements Openers, CloseServices {
     return -Errno.ENXIO;
   }
 
-  fifo(path: Path, inode: Inode, flags: number): Io<OpenFile | number> {
-    return this.fifos.open(path, inode, flags);
+  *fifo(path: Path, inode: Inode, flags: number): Io<OpenFile | number> {
+    const stream = this.#streams.get(inode);
+    return stream ? stream.retain() : yield* this.fifos.open(path, inode, flags);
+  }
+
+  /** A standard stream of the host, shown as a pipe; opened again (/dev/stdout) it is the same open file. */
+  hostStream<File extends OpenFile>(make: (path: Path) => File): File {
+    const file = make(this.anonymous.pipe({ uid: 0, gid: 0 }));
+    this.#streams.set(file.inode, file);
+    return file;
   }
 
   /** The place of /dev/pts/N, if devpts is mounted: its names need no disk. */

@@ -58,7 +58,7 @@ export class EpollFile extends KernelFile {
 
   /** epoll_ctl(2). `events` and data are ignored for EPOLL_CTL_DEL. */
   control(operation: number, fd: number, file: OpenFile, events: number, dataLow: number, dataHigh: number): number {
-    if (file.inode.isRegular || file.inode.isDirectory) return -Errno.EPERM;
+    if (file.inode.isRegular || file.inode.isDirectory || (file instanceof KernelFile && !file.canPoll)) return -Errno.EPERM;
     if (file === this) return -Errno.EINVAL;
     const item = this.#items.get(fd)?.find(candidate => candidate.file === file);
     if (operation !== EPOLL_CTL_DEL && (events & EPOLLEXCLUSIVE) !== 0) {

@@ -223,9 +223,14 @@ export function createPipe(path: Path, inode: Inode, flags: number): [reader: Pi
   return [new PipeFile(path, inode, O_RDONLY | kept, pipe), new PipeFile(path, inode, O_WRONLY | kept, pipe)];
 }
 
-/** The pipes behind FIFO inodes while they are open. One per machine. */
+/** The pipes behind FIFO inodes. One per machine. */
 export class Fifos {
   readonly #pipes = new WeakMap<Inode, Pipe>();
+
+  /** Makes a pipe be opened again by its inode (/proc/PID/fd/N, /dev/stdin). */
+  adopt(inode: Inode, pipe: Pipe): void {
+    this.#pipes.set(inode, pipe);
+  }
 
   /** Opens a FIFO as fifo(7) says: waits for the other end unless O_RDWR or O_NONBLOCK; -ENXIO for a non-blocking writer without reader. */
   *open(path: Path, inode: Inode, flags: number): Io<PipeFile | number> {

@@ -1,5 +1,6 @@
 /** AF_UNIX sockets (unix(7)): stream, datagram and sequenced-packet, with descriptors and credentials in messages. */
 import { Errno } from '../abi/errno.ts';
+import { SIOCOUTQ } from '../abi/ioctl.ts';
 import { O_NONBLOCK } from '../abi/fcntl.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDHUP, POLLRDNORM, POLLWRBAND, POLLWRNORM } from '../abi/poll.ts';
 import {
@@ -11,6 +12,7 @@ import { Wait, WaitQueue, Wake, type Attempt, type Io } from '../../lib/wait.ts'
 import type { Caller } from '../../fs/vfs/caller.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
 import type { Path } from '../../fs/vfs/path.ts';
+import { faultUnless, type IoctlCaller } from '../files/kernelFile.ts';
 import { SocketFile, emptyMessage, type IncomingMessage, type OutgoingMessage, type SocketCredentials } from './socketFile.ts';
 import { encodeUnixAddress, parseUnixAddress, type UnixAddress, type UnixAddresses } from './unixAddresses.ts';
 
@@ -107,6 +109,11 @@ export class UnixSocket extends SocketFile {
     const first = this.#messages[0];
     if (this.type === SOCK_STREAM) return this.#queuedBytes;
     return first ? first.bytes.length : 0;
+  }
+
+  override ioctl(caller: IoctlCaller, request: number, argument: number): number {
+    if (request !== SIOCOUTQ) return super.ioctl(caller, request, argument) as number;
+    return faultUnless(caller.ioctlMemory.writeU32(argument, this.#peer ? this.#peer.#queuedBytes : 0));
   }
 
   // ---------------------------------------------------------------- names and connections

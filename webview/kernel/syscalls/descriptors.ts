@@ -80,6 +80,7 @@ export function pipe2(task: Task, address: number, flags: number): Result {
   if (!task.files.hasRoom(2, limit)) return -Errno.EMFILE;
   const path = task.machine.files.anonymous.pipe(task.credentials);
   const ends = createPipe(path, path.dentry.inode!, flags);
+  task.machine.files.fifos.adopt(path.dentry.inode!, ends[0].pipe);
   const [reader, writer] = ends.map(end => task.files.add(end, (flags & F.O_CLOEXEC) !== 0, limit)) as [number, number];
   if (task.user.writeU32(address, reader) && task.user.writeU32(address + 4, writer)) return 0;
   task.files.close(reader);

@@ -52,7 +52,7 @@ const RESOLVE_IN_ROOT = 16;
 const RESOLVE_CACHED = 32;
 const resolveFlags = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
 
-/** openat2(2) without restrictions on the walk; with some it answers -EAGAIN (a caller then falls back), as it must not ignore them. */
+/** openat2(2) without restrictions on the walk; with some it isn't there (callers then fall back), as it must not ignore them. */
 export function openat2(task: Task, directory: number, pathAddress: number, how: number, size: number): Result {
   if (size < openHowSize) return -Errno.EINVAL;
   const view = task.user.struct(how, openHowSize);
@@ -62,7 +62,7 @@ export function openat2(task: Task, directory: number, pathAddress: number, how:
   const resolve = view.getUint32(16, true);
   if (view.getUint32(4, true) !== 0 || view.getUint32(20, true) !== 0 || (flags & ~openFlags) !== 0 || (resolve & ~resolveFlags) !== 0) return -Errno.EINVAL;
   if (mode & ~0o7777 || (mode !== 0 && (flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) === 0)) return -Errno.EINVAL;
-  if (resolve !== 0) return -Errno.EAGAIN;
+  if (resolve !== 0) return -Errno.ENOSYS;
   return openat(task, directory, pathAddress, flags, mode);
 }
 

@@ -57,9 +57,8 @@ async function boot(options: Options, disk: OpenedDisk): Promise<VirtualMachine>
 
 /** Standard streams that are no terminal, as files of the guest. */
 function connectStreams(machine: VirtualMachine): readonly [OpenFile, OpenFile, OpenFile] {
-  const { anonymous } = machine.kernel.files;
-  const owner = { ...machine.fileSystems.host, uid: 0, gid: 0 };
-  const input = new HostInputFile(anonymous.pipe(owner), () => process.stdin.resume());
+  const { files } = machine.kernel;
+  const input = files.hostStream(path => new HostInputFile(path, () => process.stdin.resume()));
   process.stdin.on('data', (data: Buffer) => {
     input.push(new Uint8Array(data));
     process.stdin.pause();
@@ -67,12 +66,12 @@ function connectStreams(machine: VirtualMachine): readonly [OpenFile, OpenFile, 
   process.stdin.on('end', () => input.end());
   process.stdin.on('error', () => input.end());
   const output = (stream: NodeJS.WriteStream): HostOutputFile => {
-    const file: HostOutputFile = new HostOutputFile(anonymous.pipe(owner), bytes => {
+    const file: HostOutputFile = files.hostStream(path => new HostOutputFile(path, bytes => {
       stream.write(bytes, error => {
         if (error) file.break();
         else file.acknowledge(bytes.length);
       });
-    }, 1 << 20);
+    }, 1 << 20));
     stream.on('error', () => file.break());
     return file;
   };
