@@ -36,7 +36,7 @@ mount --rbind /dev root/dev
 mkdir -p root/mnt/host
 ${options.mount ? `mount --bind ${options.mount} root/mnt/host` : ''}
 cp ${scratch}/script root/tmp/.script; chmod 644 root/tmp/.script
-exec env -i ${environment(user, home)} chroot --userspec=${user}:${user} --groups=${user === 'root' ? '0' : ''} root bash -c 'cd ${home}; . /tmp/.script; exit $?'
+exec env -i ${environment(user, home)} chroot --userspec=${user}:${user} --groups=${user === 'root' ? '0' : 'user,sudo'} root bash -c 'cd ${home}; . /tmp/.script; exit $?'
 `);
     return await run('unshare', ['--mount', '--pid', '--fork', '--uts', 'sh', join(scratch, 'enter')], options);
   } finally {

@@ -12,7 +12,7 @@ const cases: Readonly<Record<string, string>> = {
   'exit status': 'exit 7',
   'death by signal': '{ (kill -SEGV $BASHPID); echo $?; (kill -9 $BASHPID); echo $?; } 2>/dev/null',
   'standard input': 'echo abc | tr a-c x-z; read line <<< "here"; echo "$line"',
-  'files of /etc': 'ls -laR /etc --time-style=full-iso | grep -v "^d.* \\.\\.$" | sort | sha256sum',
+  'files of /etc': 'ls -laR /etc --time-style=full-iso 2>/dev/null | grep -v "^d\\|^total" | sort | sha256sum',
   'all names': 'find /usr /etc /bin /sbin /lib -xdev | wc -l',
   'packages': 'dpkg -l | sha256sum; dpkg --verify | head',
   'tar through xz': 'tar -c --sort=name -C /usr/lib/python3.11 json email asyncio | xz -T1 -0 | sha256sum',
@@ -49,7 +49,7 @@ e = threading.Event(); print(e.wait(0.05)); threading.Timer(0.02, e.set).start()
 print(subprocess.run(['sh', '-c', 'echo out; echo err >&2; exit 3'], capture_output=True))
 p = subprocess.Popen(['cat'], stdin=-1, stdout=-1); print(p.communicate(b'x' * 300000)[0].__len__(), p.returncode)
 try: subprocess.run(['sleep', '9'], timeout=0.1)
-except subprocess.TimeoutExpired as e: print('timeout', e.timeout)
+except subprocess.TimeoutExpired as e: print('timeout')
 print(subprocess.run('kill -9 $$', shell=True).returncode)
 try: subprocess.run(['/nonexistent'])
 except FileNotFoundError as e: print(e)`),
@@ -81,7 +81,7 @@ c.execute('vacuum'); print(c.execute('select count(*) from t').fetchone())`),
   'a tree of 100 processes': 'for i in {1..10}; do (for j in {1..9}; do (exit $j) & done; wait) & done; wait; echo done',
   'limits': 'ulimit -v 200000; python3 -c "x = bytearray(10**9)" 2>&1 | tail -1; ulimit -n 5; exec 2>/dev/null; (exec 9</dev/null) || echo no descriptor',
   'locale and text': `printf 'ä\\nz\\na\\n' | sort; echo 'grüße' | grep -o 'ü.*' ; echo -n 'grüße' | wc -m; python3 -c "print('日本'.upper(), 'ß'.upper())"; printf '%s\\n' a{1..3}`,
-  'compression': 'cd /tmp; seq 20000 > x; gzip -k x; xz -k -1 x; bzip2 -k x 2>/dev/null; for f in x.gz x.xz; do sha256sum < $f; done; zcat x.gz | cmp - x; xz -dc x.xz | cmp - x && echo equal',
+  'compression': 'cd /tmp; seq 20000 > x; gzip -nk x; xz -k -1 x; bzip2 -k x 2>/dev/null; for f in x.gz x.xz; do sha256sum < $f; done; zcat x.gz | cmp - x; xz -dc x.xz | cmp - x && echo equal',
   'find and xargs': "find /usr/share -type f -size +100k -printf '%s %p\\n' | sort -n | sha256sum; find /usr/bin -type l | xargs -n 10 ls -ld | awk '{print $NF}' | sort | sha256sum",
   'diff and make': `cd /tmp; seq 100 > a; sed 's/5/five/' a > b; diff -u --label a --label b a b; printf 'all: x y\\nx:\\n\\techo x > x\\ny: x\\n\\tcat x x > y\\n' > Makefile; command -v make >/dev/null && make && make; cat y`,
   'users': 'id; whoami; sudo id -u; sudo -u user whoami; su -c whoami </dev/null 2>&1 | tail -1; stat -c "%U %G" ~',

@@ -10,6 +10,7 @@ import { logic } from './logic.ts';
 import { merge } from './merge.ts';
 import { moves } from './moves.ts';
 import { multiplications } from './multiply.ts';
+import { mxcsr } from './mxcsr.ts';
 import { segments } from './segments.ts';
 import { shifts } from './shifts.ts';
 import { sseCrypto } from './sseCrypto.ts';
@@ -25,5 +26,5 @@ import { x87Arithmetic } from './x87Arithmetic.ts';
 
 /** By operation (`Row.operation`). Throws when it is loaded if two families describe one operation. */
 export const descriptions: Descriptions = merge({
-  arithmetic, atomics, bits, branches, flagsInstructions, fxsave, logic, moves, multiplications, segments, shifts, sseCrypto, sseFloat, sseInteger, sseMoves, sseStrings, stack, strings, system, x87, x87Arithmetic,
+  arithmetic, atomics, bits, branches, flagsInstructions, fxsave, logic, moves, multiplications, mxcsr, segments, shifts, sseCrypto, sseFloat, sseInteger, sseMoves, sseStrings, stack, strings, system, x87, x87Arithmetic,
 });
