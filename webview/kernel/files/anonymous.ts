@@ -90,8 +90,8 @@ export class AnonymousFiles {
   }
 
   /** 'pipe:[INO]'. */
-  pipe(owner: FileOwner): Path {
-    return this.#make(this.#pipefs, S_IFIFO | 0o600, owner, 'pipe:[');
+  pipe(owner: FileOwner, mode = 0o600): Path {
+    return this.#make(this.#pipefs, S_IFIFO | mode, owner, 'pipe:[');
   }
 
   /** 'socket:[INO]'. */

@@ -143,7 +143,8 @@ export class MachineFiles implements Openers, CloseServices {
 
   /** A standard stream of the host, shown as a pipe; opened again (/dev/stdout) it is the same open file. */
   hostStream<File extends OpenFile>(make: (path: Path) => File): File {
-    const file = make(this.anonymous.pipe({ uid: 0, gid: 0 }));
+    // Whoever has it may open it again, whatever user the program has become.
+    const file = make(this.anonymous.pipe({ uid: 0, gid: 0 }, 0o666));
     this.#streams.set(file.inode, file);
     return file;
   }

@@ -226,10 +226,12 @@ export function createPipe(path: Path, inode: Inode, flags: number): [reader: Pi
 /** The pipes behind FIFO inodes. One per machine. */
 export class Fifos {
   readonly #pipes = new WeakMap<Inode, Pipe>();
+  readonly #unnamed = new WeakSet<Pipe>();
 
   /** Makes a pipe be opened again by its inode (/proc/PID/fd/N, /dev/stdin). */
   adopt(inode: Inode, pipe: Pipe): void {
     this.#pipes.set(inode, pipe);
+    this.#unnamed.add(pipe);
   }
 
   /** Opens a FIFO as fifo(7) says: waits for the other end unless O_RDWR or O_NONBLOCK; -ENXIO for a non-blocking writer without reader. */
@@ -241,10 +243,11 @@ export class Fifos {
     }
     const access = flags & O_ACCMODE;
     const nonBlocking = (flags & O_NONBLOCK) !== 0;
-    if (access === O_WRONLY && nonBlocking && pipe.readers === 0) return -Errno.ENXIO;
+    if (access === O_WRONLY && nonBlocking && pipe.readers === 0 && !this.#unnamed.has(pipe)) return -Errno.ENXIO;
     const file = new PipeFile(path, inode, flags, pipe);
     pipe.changed(0);
-    if (access === O_RDWR || nonBlocking) return file;
+    // Who opens a pipe(2) again doesn't wait for a peer.
+    if (access === O_RDWR || nonBlocking || this.#unnamed.has(pipe)) return file;
     const opens = access === O_RDONLY ? 'writerOpens' : 'readerOpens';
     const present = access === O_RDONLY ? pipe.writers : pipe.readers;
     const before = pipe[opens];
