@@ -182,8 +182,7 @@ export class Ext2Inode extends PagedInode implements InodeFields, MappedInode, P
     if (this.#fresh.length > 0) this.#fresh.length = 0;
     const first = Math.floor(position / geometry.blockSize);
     const last = Math.floor((position + length - 1) / geometry.blockSize);
-    // What is dirty has its place already.
-    if (first === last && geometry.blockSize === pageSize && this.dirtyPages.has(first)) return length;
+    // Even a dirty page may have no place: part of a hole was zeroed by a truncation or a punch.
     for (let logical = first; logical <= last; logical++) {
       const block = map.map(this, logical);
       if (block instanceof Wait || block < 0) return block;
@@ -216,7 +215,7 @@ export class Ext2Inode extends PagedInode implements InodeFields, MappedInode, P
     });
   }
 
-  protected override unreserve(): void {
+  protected override unreserve(used: number): void {
     const { buffers, map, geometry } = this.fileSystem;
     const end = Math.ceil(this.size / geometry.blockSize);
     if (this.#fresh.some(logical => logical >= end)) {
@@ -227,7 +226,9 @@ export class Ext2Inode extends PagedInode implements InodeFields, MappedInode, P
       });
     }
     for (const logical of this.#fresh) {
-      if (logical >= end || this.dirtyPages.has(Math.floor((logical * geometry.blockSize) / pageSize))) continue;
+      // What was used may be clean already: written back to make room in memory.
+      if (logical >= end || logical * geometry.blockSize < used) continue;
+      if (this.dirtyPages.has(Math.floor((logical * geometry.blockSize) / pageSize))) continue;
       const block = map.map(this, logical);
       if (typeof block === 'number' && block > 0) this.fileSystem.discard(block);
     }

@@ -102,6 +102,28 @@ describe('memory pressure', () => {
     for (let i = 0; i < 30; i++) expect(read(1, i * 100_000 + 50_000)).toEqual(Uint8Array.of(i + 1));
   });
 
+  it('loses nothing of a write that extends the file when its own pages must make room', () => {
+    // Only mapped pages and those of the write are in memory.
+    const held: number[] = [];
+    for (let left = mounted.cache.frames.free - 8; left > 0; left--) held.push(mounted.cache.frames.allocate());
+    expect(write(499, 0, 1)).toBe(499);
+    expect(write(100_000, 499, 2)).toBe(100_000);
+    for (const frame of held) mounted.cache.frames.release(frame);
+    const taken = read(100_499, 0);
+    expect([taken.length, taken.indexOf(2), taken.indexOf(0)]).toEqual([100_499, 499, -1]);
+  });
+
+  it('keeps what is written to a hole whose page was cut before', () => {
+    mounted = mount(mke2fs(8192, '-t', 'ext2', '-b', '4096').slice(), { frames: 256 });
+    file = mounted.run(mounted.vfs.open(mounted.root, mounted.vfs.root, '/f', O_RDWR | O_CREAT, 0o644)) as OpenFile;
+    mounted.run(file.inode.truncate(5000));
+    mounted.run(file.inode.truncate(499));
+    expect(write(100, 499, 7)).toBe(100);
+    mounted.run(mounted.fileSystem.sync());
+    mounted.cache.reclaim(1000);
+    expect(read(100, 499)).toEqual(new Uint8Array(100).fill(7));
+  });
+
   it('reads ahead for who reads in order', () => {
     write(100_000, 0, 3);
     mounted.run(mounted.fileSystem.sync());

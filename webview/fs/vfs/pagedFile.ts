@@ -47,8 +47,11 @@ export abstract class PagedInode extends Inode {
   protected abstract storePage(index: number, frame: number): Attempt<number>;
   /** Makes sure that bytes `position` to `position + length` have a place in the store: how many of them, from `position`, or -errno or a Wait. */
   protected abstract reserve(position: number, length: number): Attempt<number>;
-  /** What was reserved last wasn't all used: nothing may be left beyond the end, nor may old bytes of the store show in holes. */
-  protected abstract unreserve(): void;
+  /**
+   * What was reserved last was used only up to byte `end` (0 for not at all): nothing may be left beyond the file's end, nor may old bytes
+   * of the store show in holes.
+   */
+  protected abstract unreserve(end: number): void;
   /** Size, times or mode were changed in memory. */
   protected abstract attributesChanged(): void;
   protected abstract now(): Timespec;
@@ -159,8 +162,7 @@ export abstract class PagedInode extends Inode {
     if (reserved instanceof Wait || reserved < 0) return reserved;
     if (position > this.size) this.#zeroTail();
     const written = this.#copyHeld(source, position, Math.min(length, reserved));
-    if (position + written > this.size && written > 0) this.size = position + written;
-    if (written < length) this.unreserve();
+    if (written < length) this.unreserve(written > 0 ? position + written : 0);
     if (written <= 0) return written;
     this.mtime = this.ctime = this.now();
     this.attributesChanged();
@@ -180,10 +182,20 @@ export abstract class PagedInode extends Inode {
     }
     const lastStart = last * pageSize;
     if (last > first && end < Math.min(lastStart + pageSize, this.size) && !this.pages.has(last)) {
-      const loaded = this.#loadRun(last, 1);
+      const loaded = this.#loadHolding(first, last);
       if (loaded !== 0) return loaded;
     }
     return 0;
+  }
+
+  /** Makes page `index` resident; page `held` is not reclaimed for it. */
+  #loadHolding(held: number, index: number): Attempt<number> {
+    const { frames } = this.cache;
+    const frame = this.pages.get(held);
+    if (frame !== undefined) frames.retain(frame);
+    const loaded = this.#loadRun(index, 1);
+    if (frame !== undefined) frames.release(frame);
+    return loaded;
   }
 
   /** `#copyIn` with the first and last page kept from being reclaimed: their bytes around the written ones are needed. */
@@ -226,6 +238,8 @@ export abstract class PagedInode extends Inode {
         cache.soil(this, index, frame);
       }
       at += taken;
+      // Now, not when all is copied: room for the next page may be made by writing this one back, which goes up to the size.
+      if (taken > 0 && at > this.size) this.size = at;
       if (taken < part) break;
     }
     return at === position ? -Errno.EFAULT : at - position;
@@ -244,8 +258,11 @@ export abstract class PagedInode extends Inode {
       } else {
         const loaded = this.#load(index, index);
         if (loaded !== 0) return loaded;
-        this.readAhead(index + 1, faultCluster - 1);
         frame = this.pages.get(index)!;
+        // Not at the expense of the page that is asked for.
+        this.cache.frames.retain(frame);
+        this.readAhead(index + 1, faultCluster - 1);
+        this.cache.frames.release(frame);
       }
     }
     if (forWrite && !this.livesInMemory) {
@@ -343,7 +360,7 @@ export abstract class PagedInode extends Inode {
     for (const edge of [start, end]) {
       const index = Math.floor(edge / pageSize);
       if (edge % pageSize === 0 || edge > this.size || this.pages.has(index)) continue;
-      const loaded = this.#loadRun(index, 1);
+      const loaded = this.#loadHolding(Math.floor(start / pageSize), index);
       if (loaded !== 0) return loaded;
     }
     return 0;
