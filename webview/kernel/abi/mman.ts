@@ -1,4 +1,5 @@
 /** mmap(2), mprotect(2), mremap(2), madvise(2), msync(2), mlock(2). */
+export const PROT_NONE = 0;
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;
 export const PROT_EXEC = 4;
