@@ -28,6 +28,7 @@ export async function runNative(script: string, options: GuestCommand = {}): Pro
     const home = user === 'root' ? '/root' : `/home/${user}`;
     writeFileSync(join(scratch, 'script'), script);
     writeFileSync(join(scratch, 'enter'), `set -e
+echo linux-vm > /proc/sys/kernel/hostname
 mkdir ${scratch}/t; mount -t tmpfs -o mode=755 none ${scratch}/t
 cd ${scratch}/t; mkdir upper work root
 mount -t overlay overlay -o lowerdir=${baseRoot},upperdir=$PWD/upper,workdir=$PWD/work root

@@ -119,7 +119,7 @@ describe('full-screen programs', () => {
     const s = await Session.start(machine, ['python3', '-q']);
     await s.expect(/>>> $/);
     s.type('6*8\x7f7\r');
-    await s.expect(/\r\n42\r\n/);
+    await s.expect(/\r\n42\r\n>>> $/);
     s.type('\x04');
     expect(await s.ended()).toBe(0);
     s.close();
