@@ -110,7 +110,7 @@ export function fuzzElf(count: number, seed: number): Map<string, number> {
   return outcomes;
 }
 
-if (process.env['VITEST'] === undefined) {
+if (process.env['VITEST'] === undefined && /elf/.test(import.meta.url)) {
   const count = Number(process.argv[2] ?? 100_000);
   const seed = Number(process.argv[3] ?? Math.floor(Math.random() * 2 ** 31));
   console.log(`${count} mutations, seed ${seed}`);

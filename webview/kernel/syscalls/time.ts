@@ -69,10 +69,13 @@ export function clock_getres(task: Task, clock: number, address: number): Result
   return address === 0 ? 0 : putTimespec(task, address, 0, isCoarse ? 4_000_000 : 1);
 }
 
+/** TIME_SETTOD_SEC_MAX: the clock must not overflow 64 bits of nanoseconds within 30 years. */
+const latestTime = 8_277_292_036;
+
 export function clock_settime(task: Task, clock: number, address: number): Result {
   const time = readTimespec(task, address);
   if (typeof time === 'number') return time;
-  if (clock !== Time.CLOCK_REALTIME) return -Errno.EINVAL;
+  if (clock !== Time.CLOCK_REALTIME || time.seconds > latestTime) return -Errno.EINVAL;
   if (!task.credentials.has(CAP_SYS_TIME)) return -Errno.EPERM;
   task.machine.timers.setWall(time.seconds, time.nanoseconds);
   return 0;
@@ -101,7 +104,7 @@ export function settimeofday(task: Task, address: number): Result {
   if (view === undefined) return -Errno.EFAULT;
   const seconds = Timeval.get(view, 'tv_sec', wordSize);
   const microseconds = Timeval.get(view, 'tv_usec', wordSize);
-  if (seconds < 0 || microseconds < 0 || microseconds >= 1e6) return -Errno.EINVAL;
+  if (seconds < 0 || microseconds < 0 || microseconds >= 1e6 || seconds > latestTime) return -Errno.EINVAL;
   if (!task.credentials.has(CAP_SYS_TIME)) return -Errno.EPERM;
   task.machine.timers.setWall(seconds, microseconds * 1000);
   return 0;

@@ -9,6 +9,9 @@ import type { Task } from '../task/task.ts';
 import { isIntervalTimer, type PosixTimer, type TimerSetting } from '../time/posixTimers.ts';
 import type { Result } from './common.ts';
 
+/** KTIME_SEC_MAX: longer times are cut to it. */
+const longestTime = 9_223_372_036;
+
 function readItimerval(task: Task, address: number): TimerSetting | number {
   const { wordSize } = task.user;
   const view = task.user.struct(address, Itimerval.size(wordSize));
@@ -17,7 +20,8 @@ function readItimerval(task: Task, address: number): TimerSetting | number {
   for (const [whole, fraction] of [[get('interval_sec'), get('interval_usec')], [get('value_sec'), get('value_usec')]] as const) {
     if (whole < 0 || fraction < 0 || fraction >= 1e6) return -Errno.EINVAL;
   }
-  return { interval: get('interval_sec') * 1e9 + get('interval_usec') * 1e3, value: get('value_sec') * 1e9 + get('value_usec') * 1e3 };
+  const seconds = (field: 'interval_sec' | 'value_sec'): number => Math.min(get(field), longestTime);
+  return { interval: seconds('interval_sec') * 1e9 + get('interval_usec') * 1e3, value: seconds('value_sec') * 1e9 + get('value_usec') * 1e3 };
 }
 
 function putItimerval(task: Task, address: number, { interval, value }: TimerSetting): number {
