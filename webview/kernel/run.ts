@@ -15,7 +15,7 @@ import { Restart, TaskState, type Task } from './task/task.ts';
 import { Wait, Wake, type Io } from '../lib/wait.ts';
 
 /** Guest instructions that a task may run before others have their turn; a system call counts as some. */
-const quantum = 2_000_000;
+const quantum = 1_000_000;
 const syscallCost = 1000;
 /** A turn whose system calls take longer than this many nanoseconds ends: others, timers and the host's events wait. */
 const turnNanoseconds = 4e6;
@@ -170,7 +170,7 @@ export class Runner {
   #finish(task: Task, result: number): boolean {
     if (result === -Errno.EFAULT && task.user.blocked !== undefined) {
       task.again = true;
-      task.savedMask = undefined;
+      task.restoreMask();
       this.#machine.scheduler.sleep(task, task.user.blocked);
       return false;
     }

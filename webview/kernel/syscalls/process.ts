@@ -43,7 +43,7 @@ export function setpgid(task: Task, pid: number, group: number): number {
   if (target !== process) {
     if (target.parent !== process) return -Errno.ESRCH;
     if (target.session !== process.session) return -Errno.EPERM;
-    if (target.hasExecuted && target.executable !== process.executable) return -Errno.EACCES;
+    if (target.hasExecuted) return -Errno.EACCES;
   }
   if (target.session === target.pid) return -Errno.EPERM;
   const wanted = group === 0 ? target.pid : group;

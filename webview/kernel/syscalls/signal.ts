@@ -1,6 +1,7 @@
 /** Calls on signals: signal(7). */
 import { Errno } from '../abi/errno.ts';
 import * as Signal from '../abi/signal.ts';
+import { RLIMIT_SIGPENDING } from '../abi/resource.ts';
 import { Sigaction, StackT } from '../abi/structs.ts';
 import { Reg } from '../cpu.ts';
 import { isOnAlternateStack, returnFromSignal, setAlternateStack } from '../task/signalDelivery.ts';
@@ -202,7 +203,9 @@ export function rt_sigqueueinfo(task: Task, pid: number, signal: number, address
   if (typeof info === 'number') return info;
   if (signal < 0 || signal > Signal.NSIG) return -Errno.EINVAL;
   const target = task.machine.processes.get(pid);
-  return target === undefined ? -Errno.ESRCH : send(task, target, info);
+  if (target === undefined) return -Errno.ESRCH;
+  if (target.pending.size >= target.limits.soft(RLIMIT_SIGPENDING)) return -Errno.EAGAIN;
+  return send(task, target, info);
 }
 
 export function rt_tgsigqueueinfo(task: Task, pid: number, tid: number, signal: number, address: number): Result {

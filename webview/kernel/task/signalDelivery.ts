@@ -84,11 +84,7 @@ function act(task: Task, signal: number): void {
 /** The interrupted call is over without a (further) handler: it is made again, or the mask that it had replaced comes back. */
 function finishCall(task: Task): void {
   if (task.restart !== Restart.never) makeAgain(task);
-  if (task.savedMask !== undefined) {
-    const mask = task.savedMask;
-    task.savedMask = undefined;
-    task.setBlocked(mask.low, mask.high);
-  }
+  task.restoreMask();
 }
 
 /** Puts the program back before its `syscall` instruction (two bytes long). */

@@ -215,6 +215,14 @@ export class Task implements Caller, Waiter, TerminalProcess, IoctlCaller {
     this.setBlocked(low, high);
   }
 
+  /** Ends what `useTemporaryMask` began. */
+  restoreMask(): void {
+    const mask = this.savedMask;
+    if (mask === undefined) return;
+    this.savedMask = undefined;
+    this.setBlocked(mask.low, mask.high);
+  }
+
   /** sigprocmask(2) SIG_SETMASK; SIGKILL and SIGSTOP can't be blocked. */
   setBlocked(low: number, high: number): void {
     this.blocked.set(low & ~((1 << 8) | (1 << 18)), high);
