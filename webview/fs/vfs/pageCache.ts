@@ -17,6 +17,8 @@ export interface Mappings {
   collectDirty(inode: PagedInode | undefined): void;
   /** Pages `first` up to (not including) `end` of the file are gone: mappings lose them (SIGBUS or a new page at the next access). */
   unmap(inode: PagedInode, first: number, end: number): void;
+  /** Takes about `count` file pages out of mappings, so that the cache can give them back; they fault in again. Answers how many. */
+  shrink?(count: number): number;
 }
 
 const used = 1;
@@ -123,6 +125,11 @@ export class PageCache {
     let freed = this.#sweep(count);
     if (freed < count && this.dirtyInodes.size > 0) {
       // What has to wait for the disk stays dirty for now.
+      for (const inode of [...this.dirtyInodes]) inode.writeBack();
+      freed += this.#sweep(count - freed);
+    }
+    // Pages that are mapped are held by their mappings: the last resort.
+    if (freed < count && (this.mappings?.shrink?.(4 * count) ?? 0) > 0) {
       for (const inode of [...this.dirtyInodes]) inode.writeBack();
       freed += this.#sweep(count - freed);
     }

@@ -3,6 +3,7 @@ import { PROT_WRITE } from '../abi/mman.ts';
 import { Pte } from '../cpu.ts';
 import type { Inode } from '../../fs/vfs/inode.ts';
 import type { Mappings } from '../../fs/vfs/pageCache.ts';
+import { PagedInode } from '../../fs/vfs/pagedFile.ts';
 import type { Vma } from './vma.ts';
 
 const pageSize = 4096;
@@ -30,6 +31,27 @@ export class FileMappings implements Mappings {
     return this.#byInode.has(inode);
   }
 
+  /**
+   * Unmaps about `count` pages that files' mappings have from the page cache: first those that weren't touched since the last time, then
+   * any. Written ones are reported to their file first. Answers how many.
+   */
+  shrink(count: number): number {
+    const dropped = this.#shrinkOnce(count, true);
+    return dropped >= count ? dropped : dropped + this.#shrinkOnce(count - dropped, false);
+  }
+
+  #shrinkOnce(count: number, sparesTouched: boolean): number {
+    let dropped = 0;
+    for (const [inode, vmas] of this.#byInode) {
+      if (!(inode instanceof PagedInode)) continue;
+      for (const vma of vmas) {
+        dropped += dropFrom(vma, inode, count - dropped, sparesTouched);
+        if (dropped >= count) return dropped;
+      }
+    }
+    return dropped;
+  }
+
   collectDirty(inode: Inode | undefined): void {
     if (inode === undefined) {
       for (const vmas of this.#byInode.values()) for (const vma of vmas) collectFrom(vma, vma.start, vma.end, true);
@@ -45,6 +67,26 @@ export class FileMappings implements Mappings {
       if (from < to) vma.memory.space.unmap(from, to - from);
     }
   }
+}
+
+/** Unmaps up to `count` page cache pages of one mapping. */
+function dropFrom(vma: Vma, inode: PagedInode, count: number, sparesTouched: boolean): number {
+  const { space } = vma.memory;
+  let dropped = 0;
+  for (let page = space.nextEntry(vma.start, vma.end); page < vma.end && dropped < count; page = space.nextEntry(page + pageSize, vma.end)) {
+    const entry = space.entry(page);
+    const index = vma.indexOf(page);
+    // A private copy is nobody else's.
+    if (inode.pages.get(index) !== Math.floor(entry / 64)) continue;
+    if (sparesTouched && (entry & Pte.accessed) !== 0) {
+      space.clearBits(page, pageSize, Pte.accessed);
+      continue;
+    }
+    if (vma.shared && (entry & Pte.dirty) !== 0) inode.pageDirtied(index);
+    space.unmap(page, pageSize);
+    dropped++;
+  }
+  return dropped;
 }
 
 /** Reports the pages of a shared mapping's range that were written since the last call; `rearm`: the next write shows again. */

@@ -193,13 +193,17 @@ export class UserMemory {
 
   /** Copies from user memory; returns how many bytes could be read. */
   copyIn(address: number, into: Uint8Array, offset: number, length: number): number {
+    const { bytes } = this.#frames;
     let done = 0;
     while (done < length) {
+      const held = this.#hold(into, offset + done);
       const at = this.place(address + done, false);
-      if (at < 0) break;
-      const n = Math.min(length - done, pageSize - (at & 4095));
-      if (n < 32) for (let i = 0; i < n; i++) into[offset + done + i] = this.#frames.bytes[at + i]!;
-      else into.set(this.#frames.bytes.subarray(at, at + n), offset + done);
+      const n = at < 0 ? 0 : Math.min(length - done, pageSize - (at & 4095));
+      if (n < 32) for (let i = 0; i < n; i++) into[offset + done + i] = bytes[at + i]!;
+      else if (into === bytes) bytes.copyWithin(offset + done, at, at + n);
+      else into.set(bytes.subarray(at, at + n), offset + done);
+      if (held !== 0) this.#frames.release(held);
+      if (n === 0) break;
       done += n;
     }
     return done;
@@ -210,15 +214,28 @@ export class UserMemory {
     const { bytes } = this.#frames;
     let done = 0;
     while (done < length) {
+      const held = this.#hold(from, offset + done);
       const at = this.place(address + done, true);
-      if (at < 0) break;
-      const n = Math.min(length - done, pageSize - (at & 4095));
+      const n = at < 0 ? 0 : Math.min(length - done, pageSize - (at & 4095));
       if (n < 32) for (let i = 0; i < n; i++) bytes[at + i] = from[offset + done + i]!;
       else if (from === bytes) bytes.copyWithin(at, offset + done, offset + done + n);
       else bytes.set(from.subarray(offset + done, offset + done + n), at);
+      if (held !== 0) this.#frames.release(held);
+      if (n === 0) break;
       done += n;
     }
     return done;
+  }
+
+  /**
+   * Holds the frame of the other side of a copy when that is the page cache: making the user's page may take memory back from there. The
+   * frame to be released, or 0. A copy stays within one page of a file.
+   */
+  #hold(buffer: Uint8Array, offset: number): number {
+    if (buffer !== this.#frames.bytes) return 0;
+    const frame = Math.floor(offset / pageSize);
+    this.#frames.retain(frame);
+    return frame;
   }
 
   /** Writes zeros; returns how many bytes could be written. */
