@@ -24,7 +24,8 @@ export class KernelMachine {
   /** Nanoseconds since boot; tests move it. */
   clock = 1e9;
 
-  constructor(cpu: Cpu) {
+  /** `trace` gets strace's lines. */
+  constructor(cpu: Cpu, trace?: (line: string) => void) {
     const cache = new PageCache(cpu.frames);
     const now = () => ({ seconds: 1000 + Math.floor(this.clock / 1e9), nanoseconds: 0 });
     this.vfs = new Vfs({ root: new Tmpfs({ device: 1, cache, now, mode: 0o755 }), source: 'tmpfs', now });
@@ -34,7 +35,7 @@ export class KernelMachine {
       cpu, namespace: this.vfs, pageCache: cache, devpts, memoryFileSystem: new Tmpfs({ device: 4, cache, now }), createFileSystem: () => -19,
       clock: { monotonic: () => this.clock, wall: () => 1e6 + this.clock / 1e6 },
       random: bytes => { for (let i = 0; i < bytes.length; i++) bytes[i] = seed = (seed * 1103515245 + 12345) & 0x7fffffff; },
-      log: line => this.log.push(line), exited: (process, status) => this.ended.set(process, status), halt: () => {},
+      log: line => this.log.push(line), trace, exited: (process, status) => this.ended.set(process, status), halt: () => {},
     });
     this.vfs.openers = this.kernel.files;
     const root = superuser(this.vfs.root, 0);
