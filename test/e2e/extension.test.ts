@@ -198,7 +198,7 @@ describe.each(hostNames)('%s host', name => {
   });
 
   it('comes back after a reload of the window and says so', async () => {
-    await until('the state is kept', async () => new Promise<boolean>(done => setTimeout(() => done(true), name === 'web' ? 8000 : 3000)));
+    await until('the state is kept', async () => new Promise<boolean>(done => setTimeout(() => done(true), 8000)));
     await vscode.reload();
     panel = await vscode.panel(60);
     await panel.untilRunning();
