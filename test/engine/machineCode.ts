@@ -1,21 +1,17 @@
 // Makes machine code for the decoder's tests: every instruction starts in a slot of its own that is filled up with NOPs, so that
 // objdump, which reads on and on, is in step again at the next slot.
 import type { Mode } from '../../webview/engine/x86/dispatch.ts';
+import { Random } from '../harness/random.ts';
 
 /** Bytes of a slot: an instruction of up to 15 bytes, a second that starts in its last byte, and NOPs. */
 export const SLOT = 32;
 
 const PREFIXES = [0x66, 0x67, 0xF2, 0xF3, 0xF0, 0x2E, 0x36, 0x3E, 0x26, 0x64, 0x65] as const;
 
-/** xorshift32: a sequence of numbers of 32 bits that a seed other than 0 repeats. */
-export function randomNumbers(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
+/** Numbers of 32 bits that a seed repeats. */
+function randomNumbers(seed: number): () => number {
+  const random = new Random(seed);
+  return () => random.next();
 }
 
 /** `count` slots of random legacy prefixes, REX or VEX prefix, opcode map and bytes. */

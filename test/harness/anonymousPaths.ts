@@ -1,6 +1,7 @@
 /** Paths for open files in tests that need no file system, and a run of an Io against a clock that jumps to each deadline. */
 import { S_IFIFO } from '../../webview/kernel/abi/stat.ts';
-import { AnonymousFileSystem, AnonymousInode } from '../../webview/kernel/files/anonymous.ts';
+import { AnonymousFileSystem } from '../../webview/kernel/files/anonymous.ts';
+import { AttributeInode } from '../../webview/fs/vfs/attributeInode.ts';
 import { Wake, type Io, type Wait } from '../../webview/lib/wait.ts';
 import { toBytes, fromBytes, type ByteString } from '../../webview/lib/byteString.ts';
 import { BufferSink, BufferSource } from '../../webview/lib/transfer.ts';
@@ -13,7 +14,7 @@ let nextIno = 1;
 /** A path to a new inode of the given mode (a FIFO unless told otherwise). */
 export function anonymousPath(mode = S_IFIFO | 0o600): Path {
   const fileSystem = new AnonymousFileSystem('test', 99, 0);
-  return pathOf(new AnonymousInode(fileSystem, nextIno++, mode, { uid: 0, gid: 0 }, { seconds: 0, nanoseconds: 0 }));
+  return pathOf(new AttributeInode(fileSystem, nextIno++, mode, { uid: 0, gid: 0 }, { seconds: 0, nanoseconds: 0 }));
 }
 
 /** A path to `inode`. */

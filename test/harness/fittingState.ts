@@ -1,7 +1,7 @@
 /** Register and memory contents that an operation's interesting cases want, and that mere chance would seldom bring. */
 import type { Row } from '../../webview/engine/x86/rows.ts';
 import { CODE, DATA, DATA_SIZE, WINDOW, WINDOW_SIZE, type State } from './cases.ts';
-import type { Random } from './randomCases.ts';
+import type { Random } from './random.ts';
 
 const rax = 0, rcx = 1, rdx = 2, rbx = 3, rsp = 4, rbp = 5, rsi = 6, rdi = 7;
 
@@ -28,29 +28,29 @@ function valueOf(state: State, { target, register }: Operand): bigint | undefine
 
 /** The dividend's upper half, so that the quotient often fits. */
 function fitDividend(random: Random, state: State): void {
-  if (random.chance(3)) return;
+  if (random.oneIn(3)) return;
   state.setGpr(rdx, random.pick([0n, 0xffffffffffffffffn, BigInt(random.below(1000)), state.gpr(rdx) >> BigInt(random.below(64))]));
-  if (random.chance(2)) state.setGpr(rax, BigInt(random.below(0x8000)));
+  if (random.oneIn(2)) state.setGpr(rax, BigInt(random.below(0x8000)));
 }
 
 /** The accumulator (pair) equal to what it is compared with. */
 function fitComparand(random: Random, state: State, operand: Operand): void {
-  if (random.chance(2)) return;
+  if (random.oneIn(2)) return;
   const value = valueOf(state, operand);
   if (value !== undefined && operand.register !== rsp) state.setGpr(rax, value);
 }
 
 function fitPair(random: Random, state: State, { target }: Operand): void {
-  if (target === undefined || random.chance(2)) return;
+  if (target === undefined || random.oneIn(2)) return;
   const low = windowAt(state, target), next = windowAt(state, target + 8);
   if (low === undefined || next === undefined) return;
-  state.setGpr(rax, random.chance(2) ? low : low & 0xffffffffn);
-  state.setGpr(rdx, random.chance(2) ? next : low >> 32n);
+  state.setGpr(rax, random.oneIn(2) ? low : low & 0xffffffffn);
+  state.setGpr(rdx, random.oneIn(2) ? next : low >> 32n);
 }
 
 /** A target with code that may be run: INT3s. */
 function fitTarget(random: Random, state: State, { target, register }: Operand): void {
-  if (random.chance(3)) return;
+  if (random.oneIn(3)) return;
   const to = BigInt(CODE + 0x1000 + random.below(0xfff));
   if (register !== undefined && register !== rsp) state.setGpr(register, to);
   if (target !== undefined) putWindow(state, target, to);
@@ -78,13 +78,13 @@ function fitFar(random: Random, state: State, address: number): void {
 
 /** Indices in the window, in places that overlap or equal each other, or just before the data's ends. */
 export function fitString(random: Random, state: State, gsBase: number): void {
-  const place = (): number => (random.chance(8) ? (random.chance(2) ? DATA + DATA_SIZE - random.below(64) : DATA + random.below(64)) : WINDOW + 128 + random.below(128));
+  const place = (): number => (random.oneIn(8) ? (random.oneIn(2) ? DATA + DATA_SIZE - random.below(64) : DATA + random.below(64)) : WINDOW + 128 + random.below(128));
   const source = place();
   state.setGpr(rsi, BigInt.asUintN(64, BigInt(source - gsBase)));
-  state.setGpr(rdi, BigInt(random.chance(4) ? source + random.below(16) : place()));
-  state.setGpr(rcx, BigInt(random.below(random.chance(4) ? 200 : 12)));
-  if (random.chance(3)) state.window.copyWithin(128 + random.below(4), 128, 300);
-  if (random.chance(3)) {
+  state.setGpr(rdi, BigInt(random.oneIn(4) ? source + random.below(16) : place()));
+  state.setGpr(rcx, BigInt(random.below(random.oneIn(4) ? 200 : 12)));
+  if (random.oneIn(3)) state.window.copyWithin(128 + random.below(4), 128, 300);
+  if (random.oneIn(3)) {
     state.window.fill(random.below(2), 100, 100 + random.below(300));
     state.setGpr(rax, random.pick([0n, 0x0101010101010101n]));
   }
@@ -101,16 +101,16 @@ export function fitState(random: Random, row: Row, state: State, operand: Operan
     case 'IRET': case 'RETF': return fitFar(random, state, Number(state.gpr(rsp)));
     case 'JMPF': case 'CALLF': case 'LSS': return operand.target === undefined ? undefined : fitFar(random, state, operand.target);
     case 'LEAVE': case 'ENTER':
-      if (!random.chance(4)) state.setGpr(rbp, BigInt(WINDOW + 200 + random.below(200)));
+      if (!random.oneIn(4)) state.setGpr(rbp, BigInt(WINDOW + 200 + random.below(200)));
       return;
     case 'MASKMOVQ': case 'MASKMOVDQU':
-      if (!random.chance(4)) state.setGpr(rdi, BigInt(WINDOW + 32 + random.below(WINDOW_SIZE - 96)));
+      if (!random.oneIn(4)) state.setGpr(rdi, BigInt(WINDOW + 32 + random.below(WINDOW_SIZE - 96)));
       return;
     case 'XLAT':
-      if (!random.chance(4)) state.setGpr(rbx, BigInt(WINDOW + random.below(256)));
+      if (!random.oneIn(4)) state.setGpr(rbx, BigInt(WINDOW + random.below(256)));
       return;
     case 'LOOP': case 'LOOPE': case 'LOOPNE': case 'JrCXZ':
-      if (random.chance(2)) state.setGpr(rcx, random.pick([0n, 1n, 0x100000000n, 0x100000001n, 0xffffffff00000000n]));
+      if (random.oneIn(2)) state.setGpr(rcx, random.pick([0n, 1n, 0x100000000n, 0x100000001n, 0xffffffff00000000n]));
       return;
     default:
   }

@@ -22,6 +22,15 @@ export class Random {
     return Math.floor((this.next() / 2 ** 32) * limit);
   }
 
+  /** True once in `n` times on average. */
+  oneIn(n: number): boolean {
+    return this.below(n) === 0;
+  }
+
+  bits64(): bigint {
+    return (BigInt(this.next()) << 32n) | BigInt(this.next());
+  }
+
   chance(probability: number): boolean {
     return this.next() < probability * 2 ** 32;
   }

@@ -4,38 +4,8 @@
  */
 import { ADDRESSING, FLAG, MAP, PREFIX, TYPE, type Row } from '../../webview/engine/x86/rows.ts';
 import { DATA, GS_BASE, READONLY, START, WINDOW, WINDOW_SIZE, type State } from './cases.ts';
+import type { Random } from './random.ts';
 import { fitState, fitString } from './fittingState.ts';
-
-/** A repeatable source of numbers (xorshift32). */
-export class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed | 0 || 1;
-  }
-
-  /** 32 random bits, unsigned. */
-  next(): number {
-    let s = this.#state;
-    s ^= s << 13;
-    s ^= s >>> 17;
-    s ^= s << 5;
-    this.#state = s;
-    return s >>> 0;
-  }
-  below(limit: number): number {
-    return this.next() % limit;
-  }
-  chance(oneIn: number): boolean {
-    return this.next() % oneIn === 0;
-  }
-  pick<T>(values: readonly T[]): T {
-    return values[this.below(values.length)]!;
-  }
-  bits64(): bigint {
-    return (BigInt(this.next()) << 32n) | BigInt(this.next());
-  }
-}
 
 const interesting64 = [
   0n, 1n, 2n, 0x7fn, 0x80n, 0xffn, 0x100n, 0x7fffn, 0x8000n, 0xffffn, 0x7fffffffn, 0x80000000n, 0xffffffffn, 0x100000000n,
@@ -68,8 +38,8 @@ export function fillVector(random: Random, out: Uint8Array, at: number): void {
   const view = new DataView(out.buffer, out.byteOffset + at, 16);
   const kind = random.below(5);
   for (let i = 0; i < 16; i += 4) {
-    if (kind === 0 && (i & 4) === 0) view.setBigUint64(i, random.chance(3) ? nearOne(random) : random.pick(doubles), true);
-    else if (kind === 1) view.setUint32(i, random.chance(3) ? 0x3f000000 + random.below(0x2000000) : random.pick(floats), true);
+    if (kind === 0 && (i & 4) === 0) view.setBigUint64(i, random.oneIn(3) ? nearOne(random) : random.pick(doubles), true);
+    else if (kind === 1) view.setUint32(i, random.oneIn(3) ? 0x3f000000 + random.below(0x2000000) : random.pick(floats), true);
     else if (kind === 2) view.setUint32(i, random.pick([0, 1, 0x7f80, 0x80008000, 0xffffffff, 0x7fff7fff, 0x01010101, 0x00ff00ff, 0xff00ff00]), true);
     else if (kind > 2) view.setUint32(i, random.next(), true);
   }
@@ -90,7 +60,7 @@ const extendedEdges = [
 export function fillExtended(random: Random, out: Uint8Array, at: number): void {
   const sign = random.below(2) << 15;
   const high = random.next() | 0x80000000, low = random.next();
-  switch (random.chance(40) ? 16 : random.below(16)) {
+  switch (random.oneIn(40) ? 16 : random.below(16)) {
     case 0: return putExtended(out, at, sign | 0x3fff + random.below(64), high, low);
     case 1: return putExtended(out, at, sign | 0x3fff - random.below(64), high, low);
     case 2: return putExtended(out, at, sign | random.below(0x7fff), high, low);
@@ -125,11 +95,11 @@ export interface Variation {
 export function fillState(random: Random, state: State, variation: Variation): void {
   for (let r = 0; r < 16; r++) state.setGpr(r, value64(random));
   state.setGpr(4, BigInt(WINDOW + 64 + random.below(32) * 8)); // rsp
-  state.rflags = 0x202 | (random.next() & 0x8d5) | (random.chance(4) ? 0x400 : 0);
+  state.rflags = 0x202 | (random.next() & 0x8d5) | (random.oneIn(4) ? 0x400 : 0);
   fillFx(random, state.fx, variation);
   const { window } = state;
   for (let at = 0; at < WINDOW_SIZE; at += 16) {
-    if (random.chance(3)) fillExtended(random, window, at);
+    if (random.oneIn(3)) fillExtended(random, window, at);
     else fillVector(random, window, at);
   }
 }
@@ -138,15 +108,15 @@ function fillFx(random: Random, fx: Uint8Array, variation: Variation): void {
   const view = new DataView(fx.buffer, fx.byteOffset, 512);
   let control = 0x37f;
   if (variation.modes) control = (control & ~0xf00) | (random.below(4) << 10) | (random.pick([0, 2, 3]) << 8);
-  if (variation.unmasked && random.chance(2)) control &= ~random.below(64);
+  if (variation.unmasked && random.oneIn(2)) control &= ~random.below(64);
   view.setUint16(0, control, true);
   const top = random.below(8);
   view.setUint16(2, (top << 11) | (random.next() & 0x4700), true); // no exceptions pending
-  fx[4] = random.chance(2) ? 0xff : random.below(256);
+  fx[4] = random.oneIn(2) ? 0xff : random.below(256);
   let mxcsr = 0x1f80;
-  if (variation.modes) mxcsr |= (random.below(4) << 13) | (random.chance(3) ? 0x8000 : 0) | (random.chance(3) ? 0x40 : 0);
-  if (variation.unmasked && random.chance(2)) mxcsr &= ~(random.below(64) << 7);
-  view.setUint32(24, mxcsr | (random.chance(2) ? 0 : random.below(64)), true);
+  if (variation.modes) mxcsr |= (random.below(4) << 13) | (random.oneIn(3) ? 0x8000 : 0) | (random.oneIn(3) ? 0x40 : 0);
+  if (variation.unmasked && random.oneIn(2)) mxcsr &= ~(random.below(64) << 7);
+  view.setUint32(24, mxcsr | (random.oneIn(2) ? 0 : random.below(64)), true);
   for (let r = 0; r < 8; r++) fillExtended(random, fx, 32 + r * 16);
   for (let r = 0; r < 16; r++) fillVector(random, fx, 160 + r * 16);
 }
@@ -158,10 +128,10 @@ export function encode(random: Random, row: Row, code: Uint8Array, state: State)
   const rexW = chooseRexW(random, row);
   const columns = [0, 0x66, 0xf3, 0xf2].filter((_, i) => (row.prefixes & (1 << i)) !== 0);
   if (!row.vex) legacyPrefixes(random, row, columns, bytes);
-  const form = row.form === 'any' ? (random.chance(2) ? 'memory' : 'register') : row.form;
+  const form = row.form === 'any' ? (random.oneIn(2) ? 'memory' : 'register') : row.form;
   const hasModrm = (row.flags & FLAG.MODRM) !== 0;
   const memory = hasModrm && row.modrm < 0 && form === 'memory' && (row.flags & FLAG.MODREG) === 0;
-  if (memory && (row.flags & FLAG.LOCK) !== 0 && random.chance(4)) bytes.unshift(0xf0);
+  if (memory && (row.flags & FLAG.LOCK) !== 0 && random.oneIn(4)) bytes.unshift(0xf0);
   const wide = row.vex ? 0 : rexW << 3;
   const place = memory ? chooseAddress(random, state) : undefined;
   const reg = row.digit >= 0 ? row.digit : random.below(16);
@@ -170,7 +140,7 @@ export function encode(random: Random, row: Row, code: Uint8Array, state: State)
   const rexAllowed = (row.flags & FLAG.I64) === 0;
   if (row.vex) vexPrefix(random, row, rexBits, bytes);
   else {
-    if (rexAllowed && (rexBits !== 0 || random.chance(3))) bytes.push(0x40 | rexBits);
+    if (rexAllowed && (rexBits !== 0 || random.oneIn(3))) bytes.push(0x40 | rexBits);
     if (row.map !== MAP.ONE_BYTE) bytes.push(0x0f);
     if (row.map === MAP.M0F38) bytes.push(0x38);
     if (row.map === MAP.M0F3A) bytes.push(0x3a);
@@ -199,11 +169,11 @@ export function encode(random: Random, row: Row, code: Uint8Array, state: State)
 function freePrefixes(random: Random, row: Row, place: Place | undefined): number[] {
   const prefixes: number[] = [];
   const isOffset = row.operands.some(o => o.addressing === ADDRESSING.O);
-  if (place ? place.segment : !isOffset && random.chance(12)) prefixes.push(0x65);
-  else if (random.chance(20)) prefixes.push(random.pick([0x26, 0x2e, 0x36, 0x3e]));
-  if (!isOffset && random.chance(12)) prefixes.push(0x67);
+  if (place ? place.segment : !isOffset && random.oneIn(12)) prefixes.push(0x65);
+  else if (random.oneIn(20)) prefixes.push(random.pick([0x26, 0x2e, 0x36, 0x3e]));
+  if (!isOffset && random.oneIn(12)) prefixes.push(0x67);
   // VERW takes LOCK on AMD's processors.
-  if (random.chance(80) && row.operation !== 'VERW') prefixes.push(0xf0);
+  if (random.oneIn(80) && row.operation !== 'VERW') prefixes.push(0xf0);
   return prefixes;
 }
 
@@ -215,13 +185,13 @@ function chooseRexW(random: Random, row: Row): number {
 function legacyPrefixes(random: Random, row: Row, columns: readonly number[], bytes: number[]): void {
   if (row.mandatory) {
     const mandatory = columns.filter(p => p !== 0);
-    const prefix = columns.includes(0) && (mandatory.length === 0 || random.chance(2)) ? 0 : random.pick(mandatory.length > 0 ? mandatory : [0]);
+    const prefix = columns.includes(0) && (mandatory.length === 0 || random.oneIn(2)) ? 0 : random.pick(mandatory.length > 0 ? mandatory : [0]);
     if (prefix !== 0) bytes.push(prefix);
     return;
   }
   // Near branches with 66 differ between makers; ours ignore it.
-  if (random.chance(3) && columns.includes(0x66) && (row.flags & FLAG.F64) === 0) bytes.push(0x66);
-  if ((row.flags & (FLAG.REP | FLAG.REPZ)) !== 0 && random.chance(2)) bytes.push(random.pick([0xf3, 0xf2]));
+  if (random.oneIn(3) && columns.includes(0x66) && (row.flags & FLAG.F64) === 0) bytes.push(0x66);
+  if ((row.flags & (FLAG.REP | FLAG.REPZ)) !== 0 && random.oneIn(2)) bytes.push(random.pick([0xf3, 0xf2]));
 }
 
 function vexPrefix(random: Random, row: Row, rex: number, bytes: number[]): void {
@@ -250,7 +220,7 @@ function chooseTarget(random: Random): number {
   if (kind === 0) return READONLY + random.below(64) * 16;
   if (kind === 1) return DATA - 1 - random.below(20);
   if (kind === 2) return DATA + 0x2000 - random.below(20);
-  const aligned = random.chance(2) ? ~15 : -1;
+  const aligned = random.oneIn(2) ? ~15 : -1;
   return WINDOW + ((32 + random.below(WINDOW_SIZE - 96)) & aligned);
 }
 
@@ -262,18 +232,18 @@ function bytes32(value: number): number[] {
 
 /** Sets registers so that the address comes to a target; a wish for RSP or no base is met by the displacement. */
 function chooseAddress(random: Random, state: State): Place {
-  const target = chooseTarget(random), segment = random.chance(12);
+  const target = chooseTarget(random), segment = random.oneIn(12);
   const offset = segment ? target - GS_BASE : target;
   const common = { target, segment };
   // The displacement is completed when the length is known.
-  if (random.chance(12)) return { mod: 0, rm: 5, rexXb: 0, tail: [0, 0, 0, 0], ...common };
-  if (random.chance(12)) return { mod: 2, rm: 4, rexXb: 0, tail: [0x24, ...bytes32(offset - Number(state.gpr(4)))], ...common };
-  if (random.chance(12)) return { mod: 0, rm: 4, rexXb: 0, tail: [0x25, ...bytes32(offset)], ...common };
+  if (random.oneIn(12)) return { mod: 0, rm: 5, rexXb: 0, tail: [0, 0, 0, 0], ...common };
+  if (random.oneIn(12)) return { mod: 2, rm: 4, rexXb: 0, tail: [0x24, ...bytes32(offset - Number(state.gpr(4)))], ...common };
+  if (random.oneIn(12)) return { mod: 0, rm: 4, rexXb: 0, tail: [0x25, ...bytes32(offset)], ...common };
   const size = random.below(3);
   const displacement = [0, (random.next() << 24) >> 24, (random.next() | 0) >> random.below(20)][size]!;
   const tail = size === 2 ? bytes32(displacement) : size === 1 ? [displacement & 0xff] : [];
   const base = random.pick(size === 0 ? bases.filter(r => (r & 7) !== 5) : bases);
-  if ((base & 7) === 4 || random.chance(3)) {
+  if ((base & 7) === 4 || random.oneIn(3)) {
     const index = random.pick(bases.filter(r => r !== base));
     const scale = random.below(4);
     state.setGpr(base, BigInt.asUintN(64, BigInt(offset) - BigInt(displacement) - (state.gpr(index) << BigInt(scale))));
@@ -287,7 +257,7 @@ function immediates(random: Random, row: Row, bytes: number[], rexW: number, col
   const short = bytes.includes(0x66) && columns.includes(0x66) && rexW === 0;
   const size = rexW ? 8 : short ? 2 : 4;
   const push = (count: number): void => {
-    const small = random.chance(2);
+    const small = random.oneIn(2);
     for (let i = 0; i < count; i++) bytes.push(small ? (i === 0 ? random.below(70) : 0) : random.below(256));
   };
   for (const operand of row.operands) {
@@ -299,7 +269,7 @@ function immediates(random: Random, row: Row, bytes: number[], rexW: number, col
     } else if (operand.addressing === ADDRESSING.L) push(1);
     else if (operand.addressing === ADDRESSING.J) {
       // Never back into the instruction, which might not end then.
-      if (operand.type === TYPE.b) bytes.push(random.chance(2) ? random.below(128) : 128 + random.below(96));
+      if (operand.type === TYPE.b) bytes.push(random.oneIn(2) ? random.below(128) : 128 + random.below(96));
       else bytes.push(random.below(256), random.below(3), 0, 0);
     } else if (operand.addressing === ADDRESSING.O) {
       const target = chooseTarget(random);

@@ -3,14 +3,16 @@
  * pairs come and go; opening one goes through the kernel's device table like any device.
  */
 import { Errno } from '../kernel/abi/errno.ts';
-import { S_IFCHR, S_IFDIR, S_IFMT, directoryType } from '../kernel/abi/stat.ts';
+import { S_IFCHR, S_IFDIR, directoryType } from '../kernel/abi/stat.ts';
 import type { ByteString } from '../lib/byteString.ts';
-import type { Attempt, Io } from '../lib/wait.ts';
+import type { Io } from '../lib/wait.ts';
+import { AttributeInode } from './vfs/attributeInode.ts';
 import type { Caller } from './vfs/caller.ts';
 import type { FileSystem, FileSystemStatistics } from './vfs/fileSystem.ts';
-import { Inode, type AttributeChange, type DirectoryEntry, type NewInode, type Timespec } from './vfs/inode.ts';
-import { OpenFile } from './vfs/openFile.ts';
+import type { DirectoryEntry, Inode, NewInode, Timespec } from './vfs/inode.ts';
+import type { OpenFile } from './vfs/openFile.ts';
 import type { Path } from './vfs/path.ts';
+import { DirectoryFile } from './vfs/pathFile.ts';
 
 const DEVPTS_SUPER_MAGIC = 0x1cd1;
 const ptmxDevice = (5 << 8) | 2;
@@ -26,20 +28,20 @@ export class Devpts implements FileSystem {
   /** Nodes come and go behind the VFS's back. */
   readonly cachesNames = false;
   readonly root: Inode;
-  readonly #nodes = new Map<ByteString, DeviceNode>();
+  readonly #nodes = new Map<ByteString, DevptsInode>();
   readonly #now: () => Timespec;
 
   constructor(device: number, now: () => Timespec) {
     this.device = device;
     this.#now = now;
     this.root = new DevptsRoot(this, this.#nodes, now());
-    this.#nodes.set('ptmx', new DeviceNode(this, 2, { mode: S_IFCHR | 0o666, uid: 0, gid: 0, rdev: ptmxDevice }, now()));
+    this.#nodes.set('ptmx', new DevptsInode(this, 2, { mode: S_IFCHR | 0o666, uid: 0, gid: 0, rdev: ptmxDevice }, now()));
   }
 
   /** A new pair: its node belongs to `owner` and group tty. */
   add(index: number, owner: { uid: number }): void {
     const rdev = ((slaveMajor + (index >> 8)) << 8) | (index & 0xff);
-    this.#nodes.set(String(index), new DeviceNode(this, index + 3, { mode: S_IFCHR | 0o620, uid: owner.uid, gid: 5, rdev }, this.#now()));
+    this.#nodes.set(String(index), new DevptsInode(this, index + 3, { mode: S_IFCHR | 0o620, uid: owner.uid, gid: 5, rdev }, this.#now()));
   }
 
   remove(index: number): void {
@@ -62,41 +64,14 @@ export class Devpts implements FileSystem {
   }
 }
 
-abstract class DevptsInode extends Inode {
-  override readonly fileSystem: FileSystem;
-  override readonly ino: number;
-  override mode: number;
-  override uid: number;
-  override gid: number;
-  override linkCount = 1;
-  override size = 0;
+class DevptsInode extends AttributeInode {
   override blockSize = 1024;
-  override atime: Timespec;
-  override mtime: Timespec;
-  override ctime: Timespec;
 
   constructor(fileSystem: FileSystem, ino: number, made: NewInode, now: Timespec) {
-    super();
-    this.fileSystem = fileSystem;
-    this.ino = ino;
-    this.mode = made.mode;
-    this.uid = made.uid;
-    this.gid = made.gid;
+    super(fileSystem, ino, made.mode, made, now);
     this.rdev = made.rdev;
-    this.atime = this.mtime = this.ctime = now;
-  }
-
-  override *setAttributes(change: AttributeChange): Io<number> {
-    if (change.mode !== undefined) this.mode = (this.mode & S_IFMT) | change.mode;
-    if (change.uid !== undefined) this.uid = change.uid;
-    if (change.gid !== undefined) this.gid = change.gid;
-    if (change.atime) this.atime = change.atime;
-    if (change.mtime) this.mtime = change.mtime;
-    return 0;
   }
 }
-
-class DeviceNode extends DevptsInode {}
 
 class DevptsRoot extends DevptsInode {
   readonly #nodes: ReadonlyMap<ByteString, Inode>;
@@ -118,16 +93,6 @@ class DevptsRoot extends DevptsInode {
   }
 
   override *open(path: Path, flags: number, _caller: Caller): Io<OpenFile | number> {
-    return new DevptsDirectoryFile(path, this, flags);
-  }
-}
-
-class DevptsDirectoryFile extends OpenFile {
-  override get isSeekable(): boolean {
-    return true;
-  }
-
-  override read(): Attempt<number> {
-    return -Errno.EISDIR;
+    return new DirectoryFile(path, this, flags);
   }
 }

@@ -15,6 +15,7 @@ import type { FrameStore } from './vfs/frames.ts';
 import { Inode, type AttributeChange, type DirectoryEntry, type NewInode, type Timespec } from './vfs/inode.ts';
 import { OpenFile } from './vfs/openFile.ts';
 import type { Path } from './vfs/path.ts';
+import { DirectoryFile } from './vfs/pathFile.ts';
 
 /** lstat(2) on the host. */
 export interface HostStatus {
@@ -250,7 +251,7 @@ class HostInode extends Inode {
   }
 
   override *open(path: Path, flags: number, _caller: Caller): Io<OpenFile | number> {
-    if (this.isDirectory) return new HostDirectoryFile(path, this, flags);
+    if (this.isDirectory) return new DirectoryFile(path, this, flags);
     if ((flags & O_TRUNC) !== 0 && (flags & O_ACCMODE) !== O_RDONLY) {
       const result = yield* this.truncate(0);
       if (result < 0) return result;
@@ -334,15 +335,6 @@ class HostInode extends Inode {
       this.take(status);
     }
     return written;
-  }
-}
-
-class HostDirectoryFile extends OpenFile {
-  override get isSeekable(): boolean {
-    return true;
-  }
-  override read(): Attempt<number> {
-    return -Errno.EISDIR;
   }
 }
 

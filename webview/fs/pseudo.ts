@@ -8,11 +8,13 @@ import { S_IFDIR, S_IFLNK, S_IFREG, directoryType } from '../kernel/abi/stat.ts'
 import { toBytes, type ByteString } from '../lib/byteString.ts';
 import type { Sink, Source } from '../lib/transfer.ts';
 import type { Attempt, Io } from '../lib/wait.ts';
+import { AttributeInode } from './vfs/attributeInode.ts';
 import type { Caller } from './vfs/caller.ts';
 import type { FileSystem } from './vfs/fileSystem.ts';
-import { Inode, type AttributeChange, type DirectoryEntry, type Timespec } from './vfs/inode.ts';
+import type { AttributeChange, DirectoryEntry, Inode, Timespec } from './vfs/inode.ts';
 import { OpenFile } from './vfs/openFile.ts';
 import type { Path } from './vfs/path.ts';
+import { DirectoryFile } from './vfs/pathFile.ts';
 
 /** Who owns a pseudo inode and when it was made. */
 export interface PseudoOwner {
@@ -21,27 +23,11 @@ export interface PseudoOwner {
   time: Timespec;
 }
 
-abstract class PseudoInode extends Inode {
-  override readonly fileSystem: FileSystem;
-  override readonly ino: number;
-  override mode: number;
-  override uid: number;
-  override gid: number;
-  override linkCount = 1;
-  override size = 0;
-  override atime: Timespec;
-  override mtime: Timespec;
-  override ctime: Timespec;
+abstract class PseudoInode extends AttributeInode {
   override blockSize = 1024;
 
   constructor(fileSystem: FileSystem, ino: number, mode: number, owner: PseudoOwner) {
-    super();
-    this.fileSystem = fileSystem;
-    this.ino = ino;
-    this.mode = mode;
-    this.uid = owner.uid;
-    this.gid = owner.gid;
-    this.atime = this.mtime = this.ctime = owner.time;
+    super(fileSystem, ino, mode, owner, owner.time);
   }
 
   override get blocks(): number {
@@ -155,17 +141,7 @@ export class PseudoDirectory extends PseudoInode {
   }
 
   override *open(path: Path, flags: number, _caller: Caller): Io<OpenFile | number> {
-    return new PseudoDirectoryFile(path, this, flags);
-  }
-}
-
-class PseudoDirectoryFile extends OpenFile {
-  override get isSeekable(): boolean {
-    return true;
-  }
-
-  override read(): Attempt<number> {
-    return -Errno.EISDIR;
+    return new DirectoryFile(path, this, flags);
   }
 }
 

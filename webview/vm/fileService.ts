@@ -11,8 +11,9 @@ import type { Inode } from '../fs/vfs/inode.ts';
 import { Walk, type Namespace } from '../fs/vfs/namespace.ts';
 import type { OpenFile } from '../fs/vfs/openFile.ts';
 import type { Path } from '../fs/vfs/path.ts';
+import { readFully } from '../fs/vfs/readFully.ts';
 import type { ByteString } from '../lib/byteString.ts';
-import { BufferSink, BufferSource } from '../lib/transfer.ts';
+import { BufferSource } from '../lib/transfer.ts';
 import { retry, runAsync, type Io } from '../lib/wait.ts';
 import type { DirectoryEntry, FileAnswers, FileErrorKind, FileKind, FileOutcome, FileRequest, FileStatus } from '../protocol.ts';
 import { FileWatches } from './fileWatches.ts';
@@ -287,17 +288,12 @@ function* close(file: OpenFile): Io<void> {
   if (rest) yield* rest;
 }
 
+/** As `readFully`, never more than the file has, in a buffer of its own: it is transferred. Files of procfs don't say their size. */
 function* readAll(file: OpenFile, offset: number, length: number): Io<Result<Uint8Array>> {
   const bounded = Math.max(0, Math.min(length, file.inode.size > 0 ? file.inode.size - offset : length));
-  const bytes = new Uint8Array(bounded);
-  let done = 0;
-  while (done < bounded) {
-    const got = yield* retry(() => file.read(new BufferSink(bytes.subarray(done)), offset + done));
-    if (got < 0) return { errno: got };
-    if (got === 0) break;
-    done += got;
-  }
-  return done === bounded ? bytes : bytes.slice(0, done);
+  const bytes = yield* readFully(file, offset, bounded);
+  if (typeof bytes === 'number') return { errno: bytes };
+  return bytes.length === bounded ? bytes : bytes.slice();
 }
 
 function* writeAll(file: OpenFile, content: Uint8Array, offset: number): Io<number> {

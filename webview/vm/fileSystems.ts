@@ -8,7 +8,7 @@ import type { SystemView } from '../fs/procfs/source.ts';
 import { Sysfs } from '../fs/sysfs.ts';
 import { Tmpfs } from '../fs/tmpfs.ts';
 import type { BlockDevice } from '../fs/vfs/block.ts';
-import type { Caller } from '../fs/vfs/caller.ts';
+import { superuser, type Caller } from '../fs/vfs/caller.ts';
 import type { FileSystem } from '../fs/vfs/fileSystem.ts';
 import type { FrameStore } from '../fs/vfs/frames.ts';
 import type { Timespec } from '../fs/vfs/inode.ts';
@@ -42,11 +42,8 @@ export interface FileSystems {
   readonly host: Caller;
 }
 
-/** root, as the machine itself acts on its files. */
-export function rootCaller(place: Path): Caller {
-  const credentials = { uid: 0, gid: 0, groups: [0], overridesAccess: true, overridesOwnership: true };
-  return { credentials, umask: 0o022, root: place, cwd: place, fileSizeLimit: Infinity };
-}
+/** The umask of what the machine itself makes in its tree. */
+const machineUmask = 0o022;
 
 /** Mounts the disk. Throws BootError if it can't be. */
 export function* mountDisk({ frames, device, source, now, log }: FileSystemOptions): Io<FileSystems> {
@@ -54,7 +51,7 @@ export function* mountDisk({ frames, device, source, now, log }: FileSystemOptio
   const disk = yield* Ext2.mount({ device, deviceNumber: devices.disk, cache, now, log });
   if (disk instanceof MountFailure) throw new BootError(`The disk can't be mounted: ${disk.message}`, errnoName(disk.errno));
   const vfs = new Vfs({ root: disk, source, flags: MS_RELATIME, now });
-  return { vfs, cache, disk, devpts: new Devpts(devices.pts, now), host: rootCaller(vfs.root) };
+  return { vfs, cache, disk, devpts: new Devpts(devices.pts, now), host: { ...superuser(vfs.root), umask: machineUmask } };
 }
 
 /** Mounts the rest. Needs the kernel's openers in place only once nodes are opened. */

@@ -120,7 +120,6 @@ export class VirtualMachine {
       halt: () => options.halted?.(),
     });
     fileSystems.vfs.openers = this.kernel.files;
-    fileSystems.cache.mappings = this.kernel.memory.mappings;
     this.#driver = new Driver(this.kernel, options.failed, options.afterSlice);
     this.kernel.scheduler.becameRunnable = () => this.#driver.wake();
   }

@@ -4,19 +4,12 @@ import type { Caller } from '../fs/vfs/caller.ts';
 import type { PageCache } from '../fs/vfs/pageCache.ts';
 import type { Mount, Path } from '../fs/vfs/path.ts';
 import type { Vfs } from '../fs/vfs/vfs.ts';
-import { processorName } from '../engine/semantics/cpuid.ts';
-import { OFFERED } from '../engine/x86/features.ts';
+import { featureNames, processorName } from '../engine/semantics/cpuid.ts';
 import type { Machine } from '../kernel/task/machine.ts';
 import type { ByteString } from '../lib/byteString.ts';
 import { KernelProcessView } from './processView.ts';
 
 const pageSize = 4096;
-
-/** Features as /proc/cpuinfo names them, where that differs from the tables' names. */
-const flagNames: Readonly<Record<string, string>> = {
-  base: 'cx8 lm nx sep lahf_lm', x87: 'fpu', sse3: 'pni', 'sse4.1': 'sse4_1', 'sse4.2': 'sse4_2', lzcnt: 'abm', pclmul: 'pclmulqdq', sha: 'sha_ni', clflush: 'clflush',
-  prefetchw: '3dnowprefetch', syscall: 'syscall',
-};
 
 function uuid(random: (bytes: Uint8Array) => void): string {
   const bytes = new Uint8Array(16);
@@ -38,7 +31,7 @@ export class KernelSystemView implements SystemView {
   readonly bootTime: number;
   readonly bootId: string;
   readonly cpuModel = processorName;
-  readonly cpuFlags = [...OFFERED].map(feature => flagNames[feature] ?? feature).join(' ');
+  readonly cpuFlags = featureNames().join(' ');
   #load = 0;
   #loadAsked = 0;
 

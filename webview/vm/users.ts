@@ -2,9 +2,9 @@
 import { O_RDONLY } from '../kernel/abi/fcntl.ts';
 import type { Caller } from '../fs/vfs/caller.ts';
 import type { Namespace } from '../fs/vfs/namespace.ts';
+import { readFully } from '../fs/vfs/readFully.ts';
 import { fromBytes, type ByteString } from '../lib/byteString.ts';
-import { BufferSink } from '../lib/transfer.ts';
-import { retry, type Io } from '../lib/wait.ts';
+import type { Io } from '../lib/wait.ts';
 
 export interface User {
   readonly name: ByteString;
@@ -40,14 +40,8 @@ export function* lookUpUser(namespace: Namespace, caller: Caller, name: ByteStri
 export function* readSmallFile(namespace: Namespace, caller: Caller, path: ByteString): Io<ByteString | undefined> {
   const file = yield* namespace.open(caller, namespace.root, path, O_RDONLY, 0);
   if (typeof file === 'number') return undefined;
-  const bytes = new Uint8Array(Math.min(fileLimit, file.inode.size));
-  let done = 0;
-  while (done < bytes.length) {
-    const got = yield* retry(() => file.read(new BufferSink(bytes.subarray(done)), done));
-    if (got <= 0) break;
-    done += got;
-  }
+  const bytes = yield* readFully(file, 0, Math.min(fileLimit, file.inode.size));
   const rest = file.release();
   if (rest) yield* rest;
-  return fromBytes(bytes.subarray(0, done));
+  return typeof bytes === 'number' ? undefined : fromBytes(bytes);
 }

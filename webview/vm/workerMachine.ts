@@ -6,7 +6,6 @@ import { runAsync } from '../lib/wait.ts';
 import type { BootMessage, FileRequestMessage, LogLine, PageToWorker, VmStatus, WorkerToPage } from '../protocol.ts';
 import { BootError } from './bootError.ts';
 import { FileService } from './fileService.ts';
-import { rootCaller } from './fileSystems.ts';
 import { VirtualMachine } from './machine.ts';
 import { PageSource, browserCodec } from './pageSource.ts';
 import { ProgramWatch } from './programWatch.ts';
@@ -103,10 +102,9 @@ export class WorkerMachine {
   }
 
   #run(machine: VirtualMachine, user: User): void {
-    const { vfs } = machine.fileSystems;
-    const place = rootCaller(vfs.root);
+    const { vfs, host } = machine.fileSystems;
     const credentials = { uid: user.uid, gid: user.gid, groups: user.groups, overridesAccess: false, overridesOwnership: false };
-    const files = new FileService(vfs, { ...place, credentials }, changes => this.#post({ type: 'file.changes', changes }));
+    const files = new FileService(vfs, { ...host, credentials }, changes => this.#post({ type: 'file.changes', changes }));
     const terminals = new TerminalService(machine, user, this.#post);
     const { processes } = machine.kernel;
     this.#programs = new ProgramWatch({

@@ -1,5 +1,5 @@
 /** Small formatting shared by procfs's files. */
-import { toBytes, type ByteString } from '../../lib/byteString.ts';
+import type { ByteString } from '../../lib/byteString.ts';
 
 /** USER_HZ: the unit of times in /proc (proc(5)). */
 const ticksPerSecond = 100;
@@ -34,9 +34,4 @@ export function escapeOctal(text: ByteString, characters = ' \t\n\\'): ByteStrin
 /** A comm as /proc/PID/status shows it: newline and backslash escaped. */
 export function escapeName(name: ByteString): ByteString {
   return name.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
-}
-
-/** Bytes of a byte string with NULs between parts, as cmdline has them. */
-export function nulSeparated(parts: readonly ByteString[]): Uint8Array {
-  return toBytes(parts.map(part => `${part}\0`).join(''));
 }

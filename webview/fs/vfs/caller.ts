@@ -21,3 +21,9 @@ export interface Caller {
   /** RLIMIT_FSIZE in bytes; Infinity for none. */
   readonly fileSizeLimit: number;
 }
+
+/** The machine itself as a caller, with `root` for its root and working directory: everything is allowed, nothing is masked. */
+export function superuser(root: Path): Caller {
+  const credentials = { uid: 0, gid: 0, groups: [0], overridesAccess: true, overridesOwnership: true };
+  return { credentials, umask: 0, root, cwd: root, fileSizeLimit: Infinity };
+}

@@ -5,8 +5,8 @@ import { PROT_EXEC, PROT_READ, PROT_WRITE } from '../abi/mman.ts';
 import { minimumAddress, pageSize, type Memory } from '../mm/memory.ts';
 import { userLimit } from '../mm/userMemory.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
-import { BufferSink } from '../../lib/transfer.ts';
-import { Wait, type Io } from '../../lib/wait.ts';
+import { readFully } from '../../fs/vfs/readFully.ts';
+import type { Io } from '../../lib/wait.ts';
 import { programHeaderSize, readProgramHeaders, type ElfHeader, type ProgramHeader } from './elf.ts';
 
 /** Where a file came to lie. */
@@ -24,25 +24,11 @@ export interface Image {
   readonly end: number;
 }
 
-/** Up to `length` bytes of a file at `offset`: fewer at its end; -errno. */
-export function* readFile(file: OpenFile, offset: number, length: number): Io<Uint8Array | number> {
-  const bytes = new Uint8Array(length);
-  let done = 0;
-  while (done < length) {
-    const answer = file.read(new BufferSink(bytes.subarray(done)), offset + done);
-    if (answer instanceof Wait) yield answer;
-    else if (answer < 0) return answer;
-    else if (answer === 0) break;
-    else done += answer;
-  }
-  return bytes.subarray(0, done);
-}
-
 /** The program headers, or -ENOEXEC when the file is too short for them. */
 export function* programHeadersOf(file: OpenFile, header: ElfHeader): Io<ProgramHeader[] | number> {
   const size = header.programHeaderCount * programHeaderSize;
   if (header.programHeaders > Number.MAX_SAFE_INTEGER - size) return -Errno.ENOEXEC;
-  const bytes = yield* readFile(file, header.programHeaders, size);
+  const bytes = yield* readFully(file, header.programHeaders, size);
   if (typeof bytes === 'number' || bytes.length < size) return -Errno.ENOEXEC;
   return readProgramHeaders(bytes, header.programHeaderCount);
 }

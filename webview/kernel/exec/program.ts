@@ -9,14 +9,15 @@ import { Memory } from '../mm/memory.ts';
 import type { Limits } from '../mm/limits.ts';
 import { intersect, unite, type TaskCredentials } from '../task/credentials.ts';
 import type { Machine } from '../task/machine.ts';
-import type { Caller } from '../../fs/vfs/caller.ts';
+import { superuser, type Caller } from '../../fs/vfs/caller.ts';
 import { Walk } from '../../fs/vfs/namespace.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
 import type { Path } from '../../fs/vfs/path.ts';
+import { readFully } from '../../fs/vfs/readFully.ts';
 import type { ByteString } from '../../lib/byteString.ts';
 import { retry, type Io } from '../../lib/wait.ts';
 import { isElf, readHeader, type ElfHeader, type ProgramHeader } from './elf.ts';
-import { mapImage, programHeadersOf, readFile, type Image } from './image.ts';
+import { mapImage, programHeadersOf, type Image } from './image.ts';
 import { readScript, scriptLineMaximum } from './script.ts';
 import { buildStack, checkArguments } from './stack.ts';
 
@@ -57,19 +58,13 @@ export interface NewProgram {
 /** The program could not be set up after the point where Linux can no longer return: the caller gets SIGSEGV. */
 export const pointOfNoReturn = 'killed';
 
-/** The machine itself as a caller: it may read programs that their users may only execute. */
-function reader(caller: Caller): Caller {
-  const credentials = { uid: 0, gid: 0, groups: [], overridesAccess: true, overridesOwnership: true };
-  return { credentials, umask: 0, root: caller.root, cwd: caller.cwd, fileSizeLimit: Infinity };
-}
-
 /** Opens a file for execution: -EACCES for what isn't a regular executable file. */
 function* openExecutable(request: ExecRequest, path: Path): Io<OpenFile | number> {
   const { machine, caller } = request;
   if (!path.dentry.inode!.isRegular) return -Errno.EACCES;
   const allowed = yield* machine.namespace.checkAccess(caller, path, X_OK);
   if (allowed < 0) return allowed;
-  return yield* machine.namespace.openPath(reader(caller), path, O_RDONLY);
+  return yield* machine.namespace.openPath(superuser(caller.root), path, O_RDONLY);
 }
 
 function* close(file: OpenFile): Io<void> {
@@ -91,7 +86,7 @@ function* resolveScripts(request: ExecRequest): Io<Target | number> {
   for (let depth = 0; ; depth++) {
     const file = yield* openExecutable(request, path);
     if (typeof file === 'number') return file;
-    const head = yield* readFile(file, 0, scriptLineMaximum);
+    const head = yield* readFully(file, 0, scriptLineMaximum);
     const script = typeof head === 'number' ? head : readScript(head);
     if (script === undefined) return { file, head: head as Uint8Array, argv };
     yield* close(file);
@@ -158,7 +153,7 @@ function* openInterpreter(request: ExecRequest, file: OpenFile, segments: readon
   const segment = segments.find(candidate => candidate.type === Elf.PT_INTERP);
   if (segment === undefined) return undefined;
   if (segment.fileSize > 4096 || segment.fileSize < 2) return -Errno.ENOEXEC;
-  const bytes = yield* readFile(file, segment.offset, segment.fileSize);
+  const bytes = yield* readFully(file, segment.offset, segment.fileSize);
   if (typeof bytes === 'number' || bytes.length < segment.fileSize) return -Errno.EIO;
   if (bytes[bytes.length - 1] !== 0) return -Errno.ENOEXEC;
   const name = String.fromCharCode(...bytes.subarray(0, bytes.indexOf(0)));
@@ -166,7 +161,7 @@ function* openInterpreter(request: ExecRequest, file: OpenFile, segments: readon
   if (typeof path === 'number') return path;
   const opened = yield* openExecutable(request, path);
   if (typeof opened === 'number') return opened;
-  const head = yield* readFile(opened, 0, 64);
+  const head = yield* readFully(opened, 0, 64);
   const headers = typeof head === 'number' || head.length < 64 ? -Errno.EIO : isElf(head) ? yield* headersOf(opened, head) : -Errno.ELIBBAD;
   if (typeof headers === 'number') {
     request.machine.scheduler.background(close(opened));

@@ -1,8 +1,9 @@
 /** Inodes without a name: what fstat(2) of a pipe, socket, eventfd or memfd shows, and the file system that they say they are on. */
-import { S_IFIFO, S_IFMT, S_IFSOCK } from '../abi/stat.ts';
+import { S_IFIFO, S_IFSOCK } from '../abi/stat.ts';
 import type { Io } from '../../lib/wait.ts';
 import type { FileSystem, FileSystemStatistics } from '../../fs/vfs/fileSystem.ts';
-import { Inode, type AttributeChange, type Timespec } from '../../fs/vfs/inode.ts';
+import { AttributeInode } from '../../fs/vfs/attributeInode.ts';
+import type { Inode, Timespec } from '../../fs/vfs/inode.ts';
 import type { Namespace } from '../../fs/vfs/namespace.ts';
 import type { Path } from '../../fs/vfs/path.ts';
 
@@ -20,7 +21,7 @@ export class AnonymousFileSystem implements FileSystem {
     this.type = type;
     this.device = device;
     this.#magic = magic;
-    this.root = new AnonymousInode(this, 1, 0, { uid: 0, gid: 0 }, { seconds: 0, nanoseconds: 0 });
+    this.root = new AttributeInode(this, 1, 0, { uid: 0, gid: 0 }, { seconds: 0, nanoseconds: 0 });
   }
 
   statistics(): FileSystemStatistics {
@@ -28,39 +29,6 @@ export class AnonymousFileSystem implements FileSystem {
   }
 
   *sync(): Io<number> {
-    return 0;
-  }
-}
-
-/** An inode that only has attributes. */
-export class AnonymousInode extends Inode {
-  override readonly fileSystem: FileSystem;
-  override readonly ino: number;
-  override mode: number;
-  override uid: number;
-  override gid: number;
-  override linkCount = 1;
-  override size = 0;
-  override atime: Timespec;
-  override mtime: Timespec;
-  override ctime: Timespec;
-
-  constructor(fileSystem: FileSystem, ino: number, mode: number, owner: { uid: number; gid: number }, now: Timespec) {
-    super();
-    this.fileSystem = fileSystem;
-    this.ino = ino;
-    this.mode = mode;
-    this.uid = owner.uid;
-    this.gid = owner.gid;
-    this.atime = this.mtime = this.ctime = now;
-  }
-
-  override *setAttributes(change: AttributeChange): Io<number> {
-    if (change.mode !== undefined) this.mode = (this.mode & S_IFMT) | change.mode;
-    if (change.uid !== undefined) this.uid = change.uid;
-    if (change.gid !== undefined) this.gid = change.gid;
-    if (change.atime) this.atime = change.atime;
-    if (change.mtime) this.mtime = change.mtime;
     return 0;
   }
 }
@@ -101,12 +69,12 @@ export class AnonymousFiles {
 
   /** 'anon_inode:NAME' (Linux writes the newer kinds in brackets: pass '[eventfd]'). */
   named(owner: FileOwner, name: string): Path {
-    const inode = new AnonymousInode(this.#anon, this.#namespace.nextAnonymousIno(), 0o600, owner, this.#now());
+    const inode = new AttributeInode(this.#anon, this.#namespace.nextAnonymousIno(), 0o600, owner, this.#now());
     return this.#namespace.anonymous(inode, `anon_inode:${name}`);
   }
 
   #make(fileSystem: FileSystem, mode: number, owner: FileOwner, prefix: string): Path {
     const ino = this.#namespace.nextAnonymousIno();
-    return this.#namespace.anonymous(new AnonymousInode(fileSystem, ino, mode, owner, this.#now()), `${prefix}${ino}]`);
+    return this.#namespace.anonymous(new AttributeInode(fileSystem, ino, mode, owner, this.#now()), `${prefix}${ino}]`);
   }
 }

@@ -6,7 +6,7 @@ import type { ByteString } from '../../lib/byteString.ts';
 import type { Io } from '../../lib/wait.ts';
 import type { Devpts } from '../../fs/devpts.ts';
 import type { FileSystem } from '../../fs/vfs/fileSystem.ts';
-import type { Caller } from '../../fs/vfs/caller.ts';
+import { superuser, type Caller } from '../../fs/vfs/caller.ts';
 import type { Inode, Timespec } from '../../fs/vfs/inode.ts';
 import { Walk, type Namespace, type Openers } from '../../fs/vfs/namespace.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
@@ -154,12 +154,7 @@ export class MachineFiles implements Openers, CloseServices {
     const mount = this.namespace.mounts.find(candidate => candidate.fileSystem === devpts);
     if (!mount) return undefined;
     const root: Path = { mount, dentry: mount.root };
-    const step = this.namespace.resolve(hostCaller(root), root, String(index), Walk.follow).next();
+    const step = this.namespace.resolve(superuser(root), root, String(index), Walk.follow).next();
     return step.done && typeof step.value !== 'number' ? step.value : undefined;
   }
-}
-
-function hostCaller(root: Path): Caller {
-  const credentials = { uid: 0, gid: 0, groups: [], overridesAccess: true, overridesOwnership: true };
-  return { credentials, umask: 0, root, cwd: root, fileSizeLimit: Infinity };
 }

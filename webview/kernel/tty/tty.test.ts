@@ -10,7 +10,8 @@ import {
 } from '../abi/ioctl.ts';
 import { POLLHUP, POLLIN, POLLOUT } from '../abi/poll.ts';
 import { ECHO, ICANON, ICRNL, ISIG, IUTF8, IXON, TOSTOP, VMIN, VTIME } from '../abi/termios.ts';
-import { AnonymousFileSystem, AnonymousInode } from '../files/anonymous.ts';
+import { AttributeInode } from '../../fs/vfs/attributeInode.ts';
+import { AnonymousFileSystem } from '../files/anonymous.ts';
 import type { IoctlCaller } from '../files/kernelFile.ts';
 import { HostTerminal } from './hostTerminal.ts';
 import type { JobControl, TerminalProcess } from './jobControl.ts';
@@ -45,7 +46,7 @@ class Bench implements JobControl {
   };
 
   constructor() {
-    const inode = new AnonymousInode(new AnonymousFileSystem('test', 1, 0), 1, 0, { uid: 0, gid: 0 }, { seconds: 0, nanoseconds: 0 });
+    const inode = new AttributeInode(new AnonymousFileSystem('test', 1, 0), 1, 0, { uid: 0, gid: 0 }, { seconds: 0, nanoseconds: 0 });
     this.ptys = new Ptys(this, { add: index => this.nodes.add(index), remove: index => this.nodes.delete(index), pathOf: () => anonymousPath() });
     this.master = this.ptys.openMaster(anonymousPath(), inode, O_RDWR, caller) as PtyMasterFile;
     this.terminal = this.master.terminal;

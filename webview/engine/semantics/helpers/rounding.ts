@@ -26,12 +26,4 @@ export const roundingHelpers: HelperDefinitions = {
     const v = code.parameter(0, 'f64');
     return [v.nearest(), v.floor(), v.ceil(), v.trunc()];
   }),
-  roundF32x4: rounding('v128', code => {
-    const v = code.parameter(0, 'v128');
-    return [v.op1('f32x4.nearest'), v.op1('f32x4.floor'), v.op1('f32x4.ceil'), v.op1('f32x4.trunc')];
-  }),
-  roundF64x2: rounding('v128', code => {
-    const v = code.parameter(0, 'v128');
-    return [v.op1('f64x2.nearest'), v.op1('f64x2.floor'), v.op1('f64x2.ceil'), v.op1('f64x2.trunc')];
-  }),
 };
