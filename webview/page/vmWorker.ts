@@ -25,7 +25,9 @@ export class VmWorker {
     try {
       await this.#start();
     } catch (error) {
-      this.#fail('The Linux VM could not start.', error instanceof Error ? error.message : String(error));
+      const detail = error instanceof Error ? error.message : String(error);
+      if (error instanceof DiskMissing) this.#fail("The Linux VM's disk is missing or damaged. If starting again doesn't help, install the extension again.", detail);
+      else this.#fail('The Linux VM could not start.', detail);
     }
   }
 
@@ -38,7 +40,7 @@ export class VmWorker {
   async #start(): Promise<void> {
     const { engine, image, memory, worker } = this.#options;
     this.#progress('engine', 0.05);
-    const [script, compiled, manifest] = await Promise.all([fetchText(worker), compile(engine), fetchText(`${image}manifest.json`)]);
+    const [script, compiled, manifest] = await Promise.all([fetchText(worker), compile(engine), fetchManifest(image)]);
     this.#progress('disk', 0.4);
     const url = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
     this.#worker = new Worker(url, { type: 'module', name: 'linux-vm' });
@@ -103,6 +105,16 @@ export class VmWorker {
     this.#worker = undefined;
     this.#early = undefined;
     this.#waiting.length = 0;
+  }
+}
+
+class DiskMissing extends Error {}
+
+async function fetchManifest(image: string): Promise<string> {
+  try {
+    return await fetchText(`${image}manifest.json`);
+  } catch (error) {
+    throw new DiskMissing(error instanceof Error ? error.message : String(error));
   }
 }
 

@@ -7,3 +7,6 @@ export class BootError extends Error {
     this.detail = detail;
   }
 }
+
+/** The disk is to blame: it can't be had, isn't one, or holds no system. */
+export class DiskError extends BootError {}

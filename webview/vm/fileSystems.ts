@@ -19,7 +19,7 @@ import { Vfs } from '../fs/vfs/vfs.ts';
 import { Errno, errnoName } from '../kernel/abi/errno.ts';
 import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RELATIME } from '../kernel/abi/mount.ts';
 import { type Io } from '../lib/wait.ts';
-import { BootError } from './bootError.ts';
+import { BootError, DiskError } from './bootError.ts';
 
 /** Device numbers (major << 8 | minor) of the mounts, as stat(2) shows them. */
 const devices = { disk: 0xfe00, proc: 0x15, sys: 0x16, dev: 0x05, pts: 0x17, shm: 0x18, run: 0x19, firstHost: 0x40 } as const;
@@ -49,7 +49,7 @@ const machineUmask = 0o022;
 export function* mountDisk({ frames, device, source, now, log }: FileSystemOptions): Io<FileSystems> {
   const cache = new PageCache(frames);
   const disk = yield* Ext2.mount({ device, deviceNumber: devices.disk, cache, now, log });
-  if (disk instanceof MountFailure) throw new BootError(`The disk can't be mounted: ${disk.message}`, errnoName(disk.errno));
+  if (disk instanceof MountFailure) throw new DiskError(`The disk can't be mounted: ${disk.message}`, errnoName(disk.errno));
   const vfs = new Vfs({ root: disk, source, flags: MS_RELATIME, now });
   return { vfs, cache, disk, devpts: new Devpts(devices.pts, now), host: { ...superuser(vfs.root), umask: machineUmask } };
 }
@@ -81,7 +81,7 @@ function* makeDirectories(vfs: Namespace, caller: Caller, list: readonly (readon
 
 function* placeOf(vfs: Namespace, caller: Caller, path: string): Io<Path> {
   const place = yield* vfs.resolve(caller, vfs.root, path, Walk.follow | Walk.directory);
-  if (typeof place === 'number') throw new BootError(`The disk has no directory ${path}.`, errnoName(place));
+  if (typeof place === 'number') throw new DiskError(`The disk has no directory ${path}.`, errnoName(place));
   return place;
 }
 

@@ -4,7 +4,7 @@ import { readManifest, type Manifest } from '../fs/block/manifest.ts';
 import { errnoName } from '../kernel/abi/errno.ts';
 import { runAsync } from '../lib/wait.ts';
 import type { BootMessage, FileRequestMessage, LogLine, PageToWorker, VmStatus, WorkerToPage } from '../protocol.ts';
-import { BootError } from './bootError.ts';
+import { BootError, DiskError } from './bootError.ts';
 import { FileService } from './fileService.ts';
 import { VirtualMachine } from './machine.ts';
 import { PageSource, browserCodec } from './pageSource.ts';
@@ -14,7 +14,9 @@ import { setTimeZone } from './timeZone.ts';
 import type { User } from './users.ts';
 
 const loginUser = 'user';
+/** The page's own sentences in the same cases, so that they are translated. */
 const brokenSentence = 'The Linux VM stopped because of an error of its own.';
+const diskSentence = "The Linux VM's disk is missing or damaged. If starting again doesn't help, install the extension again.";
 
 interface Services {
   readonly machine: VirtualMachine;
@@ -49,10 +51,10 @@ export class WorkerMachine {
 
   /** The machine can't go on. The first error is the one that is reported. */
   fail(error: unknown): void {
-    const isExpected = error instanceof BootError;
-    const message = isExpected ? error.message : brokenSentence;
-    const detail = isExpected ? error.detail : error instanceof Error ? error.stack ?? error.message : String(error);
-    this.#end({ state: 'error', message, detail });
+    if (error instanceof DiskError) {
+      this.#end({ state: 'error', message: diskSentence, detail: error.detail ? `${error.message} (${error.detail})` : error.message });
+    } else if (error instanceof BootError) this.#end({ state: 'error', message: error.message, detail: error.detail });
+    else this.#end({ state: 'error', message: brokenSentence, detail: error instanceof Error ? error.stack ?? error.message : String(error) });
   }
 
   #receive(message: PageToWorker): void {
@@ -76,7 +78,7 @@ export class WorkerMachine {
   async #boot({ manifest: text, engine, memory, timeZone }: BootMessage): Promise<void> {
     const started = performance.now();
     const manifest = readManifest(text);
-    if (typeof manifest === 'string') throw new BootError('The VM\'s disk can\'t be read.', manifest);
+    if (typeof manifest === 'string') throw new DiskError(manifest);
     this.#progress(0.55);
     const disk = this.#openDisk(manifest);
     const machine = await VirtualMachine.boot({
@@ -87,7 +89,7 @@ export class WorkerMachine {
     if (this.#hasEnded) return machine.stop();
     this.#progress(0.9);
     const user = await machine.user(loginUser);
-    if (!user) throw new BootError(`The VM's disk has no user "${loginUser}".`);
+    if (!user) throw new DiskError(`The disk has no user "${loginUser}".`);
     const zone = await runAsync(setTimeZone(machine.fileSystems.vfs, machine.fileSystems.host, timeZone));
     if (zone < 0) this.#log('info', `The time zone "${timeZone}" is not set (${errnoName(zone)}).`);
     this.#run(machine, user);
