@@ -10,6 +10,9 @@ const comparedFx = (at: number): boolean => at < 416 && !(at >= 6 && at < 24) &&
 
 const hex = (value: bigint | number): string => value.toString(16);
 
+/** Operations that touch a large area in an order of the processor's own: only the page of a fault is compared. */
+const ownOrder = /^(FX.*|FLDENV|FNSTENV|FRSTOR|FNSAVE)$/;
+
 /** All cases of one row. */
 export class InstructionComparison {
   readonly differences: string[] = [];
@@ -21,7 +24,7 @@ export class InstructionComparison {
 
   /** Compares one outcome; a difference becomes a line with the instruction's bytes. */
   add(cases: Cases, index: number, ours: NativeResult, native: NativeResult): void {
-    const found = [...signals(ours, native, /^FX/.test(this.#row.operation) ? ~0xfffn : -1n), ...this.#registers(cases, index, ours, native)];
+    const found = [...signals(ours, native, ownOrder.test(this.#row.operation) ? ~0xfffn : -1n), ...this.#registers(cases, index, ours, native)];
     // An ENTER that faults may have stored some of the frame pointers.
     if (this.#row.operation !== 'ENTER' || native.signal === 5) found.push(...memory(ours, native, this.#row.operation.startsWith('FXSAVE')));
     if (found.length === 0) return;
@@ -54,7 +57,7 @@ function kind({ signal, trap }: NativeResult): string {
   return trap === 12 ? '11/13' : `${signal}/${trap}`;
 }
 
-/** `addressBits`: FXSAVE and FXRSTOR touch their area in an order of the processor's own, so that only the page of a fault is compared. */
+/** `addressBits`: those of a fault's address that are compared. */
 function signals(ours: NativeResult, native: NativeResult, addressBits: bigint): string[] {
   if (kind(ours) !== kind(native)) return [`signal/trap ${kind(ours)}@${hex(ours.address)}, not ${kind(native)}@${hex(native.address)}`];
   // Addresses beyond 2^53 are rounded.

@@ -153,10 +153,13 @@ function sizesOf(row: Row): readonly Width[] {
   return [2, 4, 8];
 }
 
+/** Operations whose implicit operands or layout in memory go by the operand size. */
+const sized = /^(RETF|PCMPESTR.|FLDENV|FNSTENV|FRSTOR|FNSAVE)$/;
+
 /** Sizes that mean the same to a row are one form. */
 function normalSize(row: Row, size: Width): Width {
   const bySize = row.operands.some(o => [o.type, o.memoryType].some(t => t === TYPE.v || t === TYPE.z || t === TYPE.bs || t === TYPE.p || t === TYPE.a))
-    || (row.flags & (FLAG.D64 | FLAG.F64 | FLAG.BYTE)) !== 0 || new Set(row.mnemonics).size > 1 || row.operation === 'RETF' || row.operation.startsWith('PCMPESTR');
+    || (row.flags & (FLAG.D64 | FLAG.F64 | FLAG.BYTE)) !== 0 || new Set(row.mnemonics).size > 1 || sized.test(row.operation);
   if (bySize) return size;
   if (row.operands.some(o => o.type === TYPE.y || o.memoryType === TYPE.y)) return size === 8 ? 8 : 4;
   return row.rexBits === 8 ? 8 : 4;

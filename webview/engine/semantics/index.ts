@@ -23,8 +23,9 @@ import { strings } from './strings.ts';
 import { system } from './system.ts';
 import { x87 } from './x87.ts';
 import { x87Arithmetic } from './x87Arithmetic.ts';
+import { x87Environment } from './x87Environment.ts';
 
 /** By operation (`Row.operation`). Throws when it is loaded if two families describe one operation. */
 export const descriptions: Descriptions = merge({
-  arithmetic, atomics, bits, branches, flagsInstructions, fxsave, logic, moves, multiplications, mxcsr, segments, shifts, sseCrypto, sseFloat, sseInteger, sseMoves, sseStrings, stack, strings, system, x87, x87Arithmetic,
+  arithmetic, atomics, bits, branches, flagsInstructions, fxsave, logic, moves, multiplications, mxcsr, segments, shifts, sseCrypto, sseFloat, sseInteger, sseMoves, sseStrings, stack, strings, system, x87, x87Arithmetic, x87Environment,
 });

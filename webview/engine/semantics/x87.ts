@@ -1,5 +1,6 @@
 /** x87: moves, loads, stores, control. Numbers are worked on by helpers (helpers/x87*.ts). SDM vol. 1 chapter 8. */
-import { callValue, load32, load64 } from '../wasm/code.ts';
+import { STATE, Slot } from '../state.ts';
+import { callValue, load32, load64, type Code } from '../wasm/code.ts';
 import { I32, I64 } from '../wasm/values.ts';
 import type { Context, Description, Descriptions } from './contract.ts';
 import { CONTROL, RESULT, STATUS, TAGS, TOP, Bit, addressOf, indefinite, isFull, physical, setResult } from './helpers/x87State.ts';
@@ -170,6 +171,13 @@ function free(popping: boolean): Description {
   });
 }
 
+/** SDM vol. 2 FINIT. */
+export function initialize(code: Code): void {
+  code.store32(CONTROL, 0x37f);
+  for (const at of [STATUS, TOP, TAGS, STATE + Slot.fpuOpcode]) code.store32(at, 0);
+  for (const at of [Slot.fpuInstruction, Slot.fpuOperand]) code.store64(STATE + at, 0);
+}
+
 const nothing: Description = () => {};
 
 export const x87: Descriptions = {
@@ -186,10 +194,7 @@ export const x87: Descriptions = {
   FNSTCW: ({ dst }) => dst.write(Int.clean(2, load32(CONTROL))),
   FNSTSW: ({ code, dst }) => dst.write(Int.clean(2, code.let(load32(STATUS).or(load32(TOP).shl(11))))),
   FNCLEX: ({ code }) => code.store32(STATUS, load32(STATUS).and(0x7f00)),
-  FNINIT: ({ code }) => {
-    code.store32(CONTROL, 0x37f);
-    for (const at of [STATUS, TOP, TAGS]) code.store32(at, 0);
-  },
+  FNINIT: ({ code }) => initialize(code),
   /** SDM vol. 2 EMMS: all registers empty; TOP as after any MMX instruction, on AMD's processors. */
   EMMS: waiting(({ code }) => {
     code.store32(TAGS, 0);
