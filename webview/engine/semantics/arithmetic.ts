@@ -7,7 +7,8 @@ function add({ code, dst, src, flags }: Context, withCarry: boolean): void {
   const sum = a.add(b);
   const r = pin(code, withCarry ? sum.add(carryIn(flags.cf(), a)) : sum);
   dst.write(r);
-  flags.add(a, b, r);
+  if (withCarry) flags.addWithCarry(a, b, r);
+  else flags.add(a, b, r);
 }
 
 function subtract({ code, dst, src, flags }: Context, withCarry: boolean): void {
@@ -15,7 +16,8 @@ function subtract({ code, dst, src, flags }: Context, withCarry: boolean): void 
   const difference = a.sub(b);
   const r = pin(code, withCarry ? difference.sub(carryIn(flags.cf(), a)) : difference);
   dst.write(r);
-  flags.sub(a, b, r);
+  if (withCarry) flags.subWithBorrow(a, b, r);
+  else flags.sub(a, b, r);
 }
 
 function carryIn(cf: Int['i32'], like: Int): Int {

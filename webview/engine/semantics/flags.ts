@@ -31,44 +31,56 @@ const carry = -0x80000000;
 
 /** The flags of the instruction at hand. Statements go to `code` at once. */
 export class Flags {
-  readonly #code: Code;
+  protected readonly code: Code;
 
   constructor(code: Code) {
-    this.#code = code;
+    this.code = code;
   }
 
-  get #result(): I64 {
+  /** The result and the word as they are now. */
+  protected getResult(): I64 {
     return load64(STATE + Slot.flagResult);
   }
-  get #aux(): I32 {
+  protected getAux(): I32 {
     return load32(STATE + Slot.flagAux);
   }
-  #store(result: I64, aux: I32): void {
-    this.#code.store64(STATE + Slot.flagResult, result);
-    this.#code.store32(STATE + Slot.flagAux, aux);
+  protected store(result: I64, aux: I32): void {
+    this.code.store64(STATE + Slot.flagResult, result);
+    this.storeAux(aux);
+  }
+  protected storeAux(aux: I32): void {
+    this.code.store32(STATE + Slot.flagAux, aux);
   }
 
   /** Aux word of a vector of carries out of each bit. */
   #carries(carries: Int): I32 {
     if (carries.width === 8) {
-      const v = this.#code.let(carries.i64);
+      const v = this.code.let(carries.i64);
       return v.shrU(32).toI32().and(0xc0000000 | 0).or(v.toI32().and(8));
     }
-    const v = this.#code.let(carries.i32);
+    const v = this.code.let(carries.i32);
     return carries.width === 4 ? v.and(0xc0000008 | 0) : v.shl(32 - carries.bits).and(0xc0000000 | 0).or(v.and(8));
   }
 
-  /** After r = a + b, or a + b + carry. */
+  /** After r = a + b. */
   add(a: Int, b: Int, r: Int): void {
-    this.#store(r.signed64, this.#carries(a.and(b).or(a.or(b).and(r.not()))));
+    this.addWithCarry(a, b, r);
   }
-  /** After r = a - b, or a - b - carry; also CMP and NEG (a = 0). */
+  /** After r = a + b + carry. */
+  addWithCarry(a: Int, b: Int, r: Int): void {
+    this.store(r.signed64, this.#carries(a.and(b).or(a.or(b).and(r.not()))));
+  }
+  /** After r = a - b; also CMP and NEG (a = 0). */
   sub(a: Int, b: Int, r: Int): void {
-    this.#store(r.signed64, this.#carries(a.not().and(b).or(a.not().or(b).and(r))));
+    this.subWithBorrow(a, b, r);
+  }
+  /** After r = a - b - borrow. */
+  subWithBorrow(a: Int, b: Int, r: Int): void {
+    this.store(r.signed64, this.#carries(a.not().and(b).or(a.not().or(b).and(r))));
   }
   /** After AND, OR, XOR, TEST: CF, OF and AF are 0. */
   logic(r: Int): void {
-    this.#store(r.signed64, I32.of(0));
+    this.store(r.signed64, I32.of(0));
   }
   /** INC: as add of 1, CF stays. */
   inc(a: Int, r: Int): void {
@@ -80,52 +92,52 @@ export class Flags {
   }
   /** Takes OF and AF from `aux`, CF from what was. */
   #keepCarry(r: Int, aux: I32): void {
-    const fresh = this.#code.let(aux);
-    const before = this.#code.let(this.#aux.and(carry));
+    const fresh = this.code.let(aux);
+    const before = this.code.let(this.getAux().and(carry));
     // OF is bit 31 XOR bit 30: when CF is exchanged, bit 30 follows.
     const changed = fresh.xor(before).and(carry);
-    this.#store(r.signed64, fresh.xor(changed).xor(changed.shrU(1)));
+    this.store(r.signed64, fresh.xor(changed).xor(changed.shrU(1)));
   }
 
   /** Result flags (ZF, SF, PF) from `r`, with CF, OF and AF given as 0 or 1. Shifts, bit counts. */
   result(r: Int, cf: I32 | number, of: I32 | number, af: I32 | number = 0): void {
-    this.#store(r.signed64, auxOf(this.#code, cf, of, af));
+    this.store(r.signed64, auxOf(this.code, cf, of, af));
   }
 
   /** Result flags from `r` and AF; CF and OF stay. */
   keepCarryAndOverflow(r: Int, af: number): void {
-    this.#store(r.signed64, this.#aux.and(0xc0000000 | 0).or(af << 3));
+    this.store(r.signed64, this.getAux().and(0xc0000000 | 0).or(af << 3));
   }
 
   /** Sets all six. */
   assign({ cf, pf, af, zf, sf, of }: FlagValues): void {
-    const aux = auxOf(this.#code, cf, of, af);
+    const aux = auxOf(this.code, cf, of, af);
     // ZF needs the result 0, whose parity is even and sign plus: the other two are expressed as inversions.
     const parity = I32.of(pf).xor(1).shl(8);
-    this.#store(I32.of(zf).eqz().toI64U().shl(16), aux.or(I32.of(sf)).or(parity));
+    this.store(I32.of(zf).eqz().toI64U().shl(16), aux.or(I32.of(sf)).or(parity));
   }
   /** Sets some of CF and OF, keeps the rest. */
   change(values: Partial<Pick<FlagValues, 'cf' | 'of'>>): void {
-    const aux = this.#code.let(this.#aux);
-    const cf = this.#code.let(values.cf !== undefined ? I32.of(values.cf) : aux.shrU(31));
+    const aux = this.code.let(this.getAux());
+    const cf = this.code.let(values.cf !== undefined ? I32.of(values.cf) : aux.shrU(31));
     const of = values.of !== undefined ? I32.of(values.of) : aux.shrU(31).xor(aux.shrU(30)).and(1);
-    this.#code.store32(STATE + Slot.flagAux, aux.and(0x3fffffff).or(cf.shl(31)).or(cf.xor(of).shl(30)));
+    this.storeAux(aux.and(0x3fffffff).or(cf.shl(31)).or(cf.xor(of).shl(30)));
   }
   /** Sets ZF, keeps the rest (CMPXCHG8B, LAR). */
   changeZero(zf: I32): void {
-    const now = this.#code.let(this.materialise());
+    const now = this.code.let(this.materialise());
     this.load(select(zf, now.or(Flag.ZF), now.and(~Flag.ZF)));
   }
 
-  cf(): I32 { return this.#aux.shrU(31); }
+  cf(): I32 { return this.getAux().shrU(31); }
   of(): I32 {
-    const aux = this.#code.let(this.#aux);
+    const aux = this.code.let(this.getAux());
     return aux.shrU(31).xor(aux.shrU(30)).and(1);
   }
-  af(): I32 { return this.#aux.shrU(3).and(1); }
-  zf(): I32 { return this.#result.eqz(); }
-  sf(): I32 { return this.#result.shrU(63).toI32().xor(this.#aux.and(1)); }
-  pf(): I32 { return this.#result.toI32().xor(this.#aux.shrU(8)).and(0xff).popcnt().and(1).xor(1); }
+  af(): I32 { return this.getAux().shrU(3).and(1); }
+  zf(): I32 { return this.getResult().eqz(); }
+  sf(): I32 { return this.getResult().shrU(63).toI32().xor(this.getAux().and(1)); }
+  pf(): I32 { return this.getResult().toI32().xor(this.getAux().shrU(8)).and(0xff).popcnt().and(1).xor(1); }
 
   /** The condition of Jcc, SETcc, CMOVcc (SDM vol. 1 appendix B) as 0 or 1. */
   condition(code: number): I32 {
@@ -151,7 +163,7 @@ export class Flags {
   }
   /** Takes the status flags from a word laid out as RFLAGS. */
   load(word: I32): void {
-    const w = this.#code.let(word);
+    const w = this.code.let(word);
     const bit = (n: number): I32 => w.shrU(n).and(1);
     this.assign({ cf: bit(0), pf: bit(2), af: bit(4), zf: bit(6), sf: bit(7), of: bit(11) });
   }

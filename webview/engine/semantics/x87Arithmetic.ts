@@ -107,11 +107,20 @@ function move(condition: number): Description {
   });
 }
 
+/** What a helper does from stack to stack. */
+function stacked(name: string, popping = false): Description {
+  return waiting(context => {
+    const done = context.code.let(helper(context, name));
+    if (popping) context.code.if(done, () => pop(context));
+  });
+}
+
 export const x87Arithmetic: Descriptions = {
   FADD: binary(0), FMUL: binary(1), FSUB: binary(2), FSUBR: binary(6), FDIV: binary(3), FDIVR: binary(7),
   FADDP: binary(0, true), FMULP: binary(1, true), FSUBP: binary(2, true), FSUBRP: binary(6, true), FDIVP: binary(3, true), FDIVRP: binary(7, true),
   FIADD: binary(0, false, true), FIMUL: binary(1, false, true), FISUB: binary(2, false, true), FISUBR: binary(6, false, true),
   FIDIV: binary(3, false, true), FIDIVR: binary(7, false, true),
+  FSQRT: stacked('x87SquareRoot'), FPREM: stacked('x87Prem'), FPREM1: stacked('x87Prem1'), FSCALE: stacked('x87ScaleStack'), FXTRACT: stacked('x87Extract'),
   FCOM: compare(0, false), FCOMP: compare(1, false), FCOMPP: compare(2, false), FICOM: compare(0, false, true), FICOMP: compare(1, false, true),
   FUCOM: compare(0, true), FUCOMP: compare(1, true), FUCOMPP: compare(2, true),
   FCOMI: compareFlags(false, false), FCOMIP: compareFlags(true, false), FUCOMI: compareFlags(false, true), FUCOMIP: compareFlags(true, true),

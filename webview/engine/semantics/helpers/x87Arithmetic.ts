@@ -7,7 +7,7 @@ import { Bit, CONTROL, OPERAND, RESULT, addressOf, call, indefinite, isFull, phy
 import { shiftRight } from './x87Rounding.ts';
 
 /** What is known of an operand. */
-interface Number80 {
+export interface Number80 {
   readonly m: I64;
   readonly sign: I32;
   readonly exponent: I32;
@@ -19,7 +19,7 @@ interface Number80 {
   readonly denormal: I32;
 }
 
-function take(code: Code, at: I32): Number80 {
+export function take(code: Code, at: I32): Number80 {
   const m = code.let(load64(at)), se = code.let(load32(at, 8));
   const exponent = code.let(se.and(0x7fff)), special = code.let(exponent.eq(0x7fff)), fraction = code.let(m.shl(1).eqz().xor(1));
   return {
@@ -33,7 +33,7 @@ function take(code: Code, at: I32): Number80 {
 const signalling = ({ m, nan }: Number80): I32 => nan.and(m.shrU(62).toI32().and(1).xor(1));
 
 /** The NaN of one or two: a quiet one before a signalling one, else that with the larger fraction, else the positive one. */
-function nanOf(code: Code, a: Number80, b: Number80): void {
+export function nanOf(code: Code, a: Number80, b: Number80): void {
   const sa = code.let(signalling(a)), sb = code.let(signalling(b));
   const larger = a.m.gtU(b.m).or(a.m.eq(b.m).and(b.sign));
   const first = code.let(select(a.nan.and(b.nan), select(sa.xor(sb), sb, larger), a.nan));
@@ -41,12 +41,18 @@ function nanOf(code: Code, a: Number80, b: Number80): void {
   code.return(sa.or(sb));
 }
 
-function finish(code: Code, mantissa: bigint, exponent: number, sign: I32, flags: I32): void {
+/** The NaN of one. */
+export function quietNan(code: Code, a: Number80): void {
+  setResult(code, a.m.or(1n << 62n), a.sign.shl(15).or(0x7fff));
+  code.return(signalling(a));
+}
+
+export function finish(code: Code, mantissa: bigint, exponent: number, sign: I32, flags: I32): void {
   setResult(code, mantissa, sign.shl(15).or(exponent));
   code.return(flags);
 }
 
-function invalid(code: Code): void {
+export function invalid(code: Code): void {
   indefinite(code);
   code.return(I32.of(Bit.I));
 }
@@ -66,18 +72,18 @@ function x87Arithmetic(code: Code, helpers: Helpers): void {
 }
 
 /** An unmasked D stops everything that comes after. */
-function stopAtDenormal(code: Code, flags: I32): void {
+export function stopAtDenormal(code: Code, flags: I32): void {
   code.if(flags.and(load32(CONTROL).xor(-1)).and(Bit.D), () => code.return(flags));
 }
 
 /** Exponent of the mantissa shifted up, and that mantissa. */
-function normal(code: Code, x: Number80): { e: I32; m: I64 } {
+export function normal(code: Code, x: Number80): { e: I32; m: I64 } {
   const zeros = code.let(x.m.clz());
   const e = code.let(select(x.exponent, x.exponent, I32.of(1)).sub(zeros.toI32()));
   return { e: code.let(select(x.zero, I32.of(-0x10000), e)), m: code.let(x.m.shl(zeros)) };
 }
 
-const round = (code: Code, helpers: Helpers, sign: I32, e: I32, h: I64, l: I64, flags: I32): void =>
+export const round = (code: Code, helpers: Helpers, sign: I32, e: I32, h: I64, l: I64, flags: I32): void =>
   code.return(call(helpers, 'x87RoundControl', sign, e, h, l).or(flags));
 
 function add(code: Code, helpers: Helpers, a: Number80, b: Number80, signB: I32, flags: I32): void {
