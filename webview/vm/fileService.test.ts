@@ -3,12 +3,15 @@ import { superuser, user } from '../../test/harness/callers.ts';
 import { MemoryFrames } from '../../test/harness/memoryFrames.ts';
 import { PageCache } from '../fs/vfs/pageCache.ts';
 import { Tmpfs } from '../fs/tmpfs.ts';
+import type { Path } from '../fs/vfs/path.ts';
 import { Vfs } from '../fs/vfs/vfs.ts';
 import { runNow } from '../lib/wait.ts';
 import type { FileAnswers, FileChange, FileErrorKind, FileRequest } from '../protocol.ts';
 import { FileService } from './fileService.ts';
 
 let clock = 1_000_000;
+const now = () => ({ seconds: clock++, nanoseconds: 500_000_000 });
+let cache: PageCache;
 let vfs: Vfs;
 let service: FileService;
 /** The same files as root. */
@@ -20,8 +23,7 @@ const text = (content: Uint8Array): string => new TextDecoder().decode(content);
 
 beforeEach(() => {
   vi.useFakeTimers();
-  const now = () => ({ seconds: clock++, nanoseconds: 500_000_000 });
-  const cache = new PageCache(new MemoryFrames(1024));
+  cache = new PageCache(new MemoryFrames(1024));
   vfs = new Vfs({ root: new Tmpfs({ device: 1, cache, now, mode: 0o777, inodes: 4096 }), source: 'tmpfs', now });
   changes = [];
   service = new FileService(vfs, user(vfs.root), seen => changes.push(...seen));
@@ -130,6 +132,70 @@ describe('names', () => {
     expect(await read('/full')).toBe('a');
     await ask({ op: 'rename', from: '/full', to: '/full', overwrite: true });
     expect(await read('/full')).toBe('a');
+  });
+
+  it('are never replaced by what lies in them, whatever links lead there', async () => {
+    await makeDirectory('/data');
+    await makeDirectory('/data/a');
+    await write('/data/a/b', 'kept');
+    link('/link', 'data');
+    for (const op of ['rename', 'copy'] as const) {
+      expect(await failure({ op, from: '/data/a/b', to: '/link/a', overwrite: true })).toBe('Other');
+      expect(await failure({ op, from: '/data/a/b', to: '/data/a', overwrite: true })).toBe('Other');
+      expect(await failure({ op, from: '/data', to: '/link/a/inside', overwrite: true })).toBe('Other');
+      expect(await failure({ op, from: '/data', to: '/link/a/b', overwrite: true })).toBe('Other');
+    }
+    expect(await failure({ op: 'copy', from: '/data/a/b', to: '/link/a/b', overwrite: true })).toBe('Other');
+    await ask({ op: 'rename', from: '/data/a/b', to: '/link/a/b', overwrite: true });
+    expect(await names('/data')).toEqual(['a']);
+    expect(await read('/data/a/b')).toBe('kept');
+    expect(await names('/data/a')).toEqual(['b']);
+  });
+
+  it('are never replaced by what lies in them through a mount', async () => {
+    await makeDirectory('/data');
+    await makeDirectory('/data/mnt');
+    const at = runNow(vfs.resolve(superuser(vfs.root), vfs.root, '/data/mnt', 0)) as Path;
+    vfs.mount(new Tmpfs({ device: 2, cache, now, mode: 0o777, inodes: 64 }), at, 'tmpfs', 0);
+    await write('/data/mnt/f', 'kept');
+    expect(await failure({ op: 'copy', from: '/data/mnt/f', to: '/data', overwrite: true })).toBe('Other');
+    expect(await failure({ op: 'rename', from: '/data/mnt/f', to: '/data', overwrite: true })).toBe('Other');
+    expect(await read('/data/mnt/f')).toBe('kept');
+  });
+
+  it('that are two of one file become one', async () => {
+    await write('/a', 'x');
+    const place = runNow(vfs.resolve(superuser(vfs.root), vfs.root, '/a', 0)) as Path;
+    expect(runNow(vfs.link(superuser(vfs.root), place, vfs.root, '/b'))).toBe(0);
+    await ask({ op: 'rename', from: '/a', to: '/b', overwrite: true });
+    expect(await names('/')).toEqual(['b']);
+    expect(await read('/b')).toBe('x');
+  });
+
+  it('are back where a copy or a move over them fails', async () => {
+    await makeDirectory('/old');
+    await write('/old/f', 'old');
+    await makeDirectory('/new');
+    await write('/new/a', 'a');
+    await write('/new/b', 'secret', rootService);
+    const secret = runNow(vfs.resolve(superuser(vfs.root), vfs.root, '/new/b', 0)) as Path;
+    expect(runNow(vfs.setAttributes(superuser(vfs.root), secret, { mode: 0o600 }))).toBe(0);
+    expect(await failure({ op: 'copy', from: '/new', to: '/old', overwrite: true })).toBe('NoPermissions');
+    expect(await names('/')).toEqual(['new', 'old']);
+    expect(await names('/old')).toEqual(['f']);
+    expect(await failure({ op: 'copy', from: '/new', to: '/other', overwrite: true })).toBe('NoPermissions');
+    expect(await names('/')).toEqual(['new', 'old']);
+    await makeDirectory('/mnt');
+    const at = runNow(vfs.resolve(superuser(vfs.root), vfs.root, '/mnt', 0)) as Path;
+    vfs.mount(new Tmpfs({ device: 2, cache, now, mode: 0o777, inodes: 64 }), at, 'tmpfs', 0);
+    await makeDirectory('/mnt/old');
+    await write('/mnt/old/f', 'old');
+    expect(await failure({ op: 'rename', from: '/new', to: '/mnt/old', overwrite: true })).toBe('NoPermissions');
+    expect(await names('/mnt')).toEqual(['old']);
+    expect(await read('/mnt/old/f')).toBe('old');
+    await ask({ op: 'rename', from: '/old', to: '/mnt/old', overwrite: true });
+    expect(await names('/mnt')).toEqual(['old']);
+    expect(await names('/')).toEqual(['mnt', 'new']);
   });
 
   it('are copied with mode and time; links stay links', async () => {

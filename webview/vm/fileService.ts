@@ -10,7 +10,7 @@ import type { Caller } from '../fs/vfs/caller.ts';
 import type { Inode } from '../fs/vfs/inode.ts';
 import { Walk, type Namespace } from '../fs/vfs/namespace.ts';
 import type { OpenFile } from '../fs/vfs/openFile.ts';
-import type { Path } from '../fs/vfs/path.ts';
+import type { Dentry, Path } from '../fs/vfs/path.ts';
 import { readFully } from '../fs/vfs/readFully.ts';
 import type { ByteString } from '../lib/byteString.ts';
 import { BufferSource } from '../lib/transfer.ts';
@@ -193,35 +193,73 @@ export class FileService {
     return nothing(yield* this.#namespace.rmdir(this.#caller, this.#namespace.root, path));
   }
 
-  /** Clears the way for a rename or copy: 0, or -EEXIST. */
-  *#makeRoom(to: ByteString, overwrite: boolean): Io<Result<null>> {
+  /**
+   * What `source` would replace at `to`, null for nothing. -EEXIST unless `overwrite`; -EINVAL for a directory into itself or over what
+   * it lies in, by whatever links and mounts the two paths lead there.
+   */
+  *#replaced(source: Path, to: ByteString, overwrite: boolean): Io<Result<Path | null>> {
+    const parent = yield* this.#resolve(to.slice(0, to.lastIndexOf('/')) || '/', Walk.follow | Walk.directory);
+    if (failed(parent)) return parent;
+    if (contains(source, parent)) return { errno: -Errno.EINVAL };
     const there = yield* this.#resolve(to, 0);
     if (failed(there)) return there.errno === -Errno.ENOENT ? null : there;
-    return overwrite ? yield* this.#delete(to, true) : { errno: -Errno.EEXIST };
+    if (!overwrite) return { errno: -Errno.EEXIST };
+    return contains(there, source) && !isSame(there, source) ? { errno: -Errno.EINVAL } : there;
   }
 
   *#rename(from: ByteString, to: ByteString, overwrite: boolean): Io<Result<null>> {
     const source = yield* this.#resolve(from, 0);
     if (failed(source)) return source;
     if (from === to) return null;
-    const { root } = this.#namespace;
-    let moved = yield* this.#namespace.rename(this.#caller, root, from, root, to, overwrite ? 0 : RENAME_NOREPLACE);
-    if (overwrite && (moved === -Errno.ENOTEMPTY || moved === -Errno.EEXIST || moved === -Errno.EISDIR || moved === -Errno.ENOTDIR)) {
-      const room = yield* this.#makeRoom(to, true);
-      if (failed(room)) return room;
-      moved = yield* this.#namespace.rename(this.#caller, root, from, root, to, 0);
+    const there = yield* this.#replaced(source, to, overwrite);
+    if (failed(there)) return there;
+    if (there && isSame(there, source)) return null;
+    // For two names of one file rename(2) does nothing.
+    if (there && there.dentry.inode === source.dentry.inode) return yield* this.#delete(from, false);
+    const moved = yield* this.#move(from, to, overwrite ? 0 : RENAME_NOREPLACE);
+    if (!failed(moved)) return null;
+    if (moved.errno === -Errno.EXDEV) {
+      const copied = yield* this.#make(to, there !== null, () => this.#copyInto(source, from, to));
+      return failed(copied) ? copied : yield* this.#delete(from, true);
     }
-    if (moved !== -Errno.EXDEV) return nothing(moved);
-    const copied = yield* this.#copy(from, to, overwrite);
-    return failed(copied) ? copied : yield* this.#delete(from, true);
+    return there && isInTheWay(moved.errno) ? yield* this.#make(to, true, () => this.#move(from, to, RENAME_NOREPLACE)) : moved;
+  }
+
+  /** rename(2). */
+  *#move(from: ByteString, to: ByteString, flags: number): Io<Result<null>> {
+    return nothing(yield* this.#namespace.rename(this.#caller, this.#namespace.root, from, this.#namespace.root, to, flags));
   }
 
   *#copy(from: ByteString, to: ByteString, overwrite: boolean): Io<Result<null>> {
     const source = yield* this.#resolve(from, 0);
     if (failed(source)) return source;
-    if (to === from || to.startsWith(`${from}/`)) return { errno: -Errno.EINVAL };
-    const room = yield* this.#makeRoom(to, overwrite);
-    return failed(room) ? room : yield* this.#copyInto(source, from, to);
+    const there = yield* this.#replaced(source, to, overwrite);
+    if (failed(there)) return there;
+    if (there && isSame(there, source)) return { errno: -Errno.EINVAL };
+    return yield* this.#make(to, there !== null, () => this.#copyInto(source, from, to));
+  }
+
+  /** Has `make` make what is to be at `to`. If it fails nothing new is left; what was there (`replaces`) is deleted only when it succeeded. */
+  *#make(to: ByteString, replaces: boolean, make: () => Io<Result<null>>): Io<Result<null>> {
+    const aside = replaces ? yield* this.#moveAside(to) : undefined;
+    if (failed(aside)) return aside;
+    const made = yield* make();
+    if (!failed(made)) return aside === undefined ? null : yield* this.#delete(aside, true);
+    // EEXIST: someone else made it meanwhile.
+    if (made.errno !== -Errno.EEXIST) yield* this.#delete(to, true);
+    if (aside !== undefined) yield* this.#move(aside, to, RENAME_NOREPLACE);
+    return made;
+  }
+
+  /** Gives what is at `path` another name in its directory, and returns that. */
+  *#moveAside(path: ByteString): Io<Result<ByteString>> {
+    const directory = path.slice(0, path.lastIndexOf('/') + 1);
+    for (let number = 1; ; number++) {
+      const aside = `${directory}.replaced-${number}`;
+      const moved = yield* this.#move(path, aside, RENAME_NOREPLACE);
+      if (!failed(moved)) return aside;
+      if (moved.errno !== -Errno.EEXIST) return moved;
+    }
   }
 
   *#copyInto(source: Path, from: ByteString, to: ByteString): Io<Result<null>> {
@@ -281,7 +319,24 @@ export class FileService {
 
 const nothing = (result: number): Result<null> => (result < 0 ? { errno: result } : null);
 const milliseconds = (time: { seconds: number; nanoseconds: number }): number => time.seconds * 1000 + time.nanoseconds / 1e6;
+/** A rename that may succeed once what has the new name is gone. */
+const isInTheWay = (errno: number): boolean => [-Errno.ENOTEMPTY, -Errno.EEXIST, -Errno.EISDIR, -Errno.ENOTDIR].includes(errno);
 const kindOf = (inode: Inode): FileKind => (inode.isDirectory ? 'directory' : inode.isRegular ? 'file' : 'other');
+
+/** The same name of the same directory. Not every file system gives a name the same dentry each time, so inodes are compared. */
+function isSame(a: Path, b: Path): boolean {
+  if (a.dentry.inode !== b.dentry.inode) return false;
+  return a.dentry.inode!.isDirectory || (a.dentry.name === b.dentry.name && a.dentry.parent?.inode === b.dentry.parent?.inode);
+}
+
+/** `outer` is a directory and `inner` is it or lies in it: in its file system, or in one that is mounted below it. */
+function contains(outer: Path, inner: Path): boolean {
+  if (!outer.dentry.inode!.isDirectory) return false;
+  for (let place: Path | undefined = inner; place; place = place.mount.at) {
+    for (let dentry: Dentry | undefined = place.dentry; dentry; dentry = dentry.parent) if (dentry.inode === outer.dentry.inode) return true;
+  }
+  return false;
+}
 
 function* close(file: OpenFile): Io<void> {
   const rest = file.release();
