@@ -48,6 +48,10 @@ export class Flags {
     this.code.store64(STATE + Slot.flagResult, result);
     this.storeAux(aux);
   }
+  /** CF in bit 31, the rest 0. */
+  protected carryBit(): I32 {
+    return this.getAux().and(carry);
+  }
   protected storeAux(aux: I32): void {
     this.code.store32(STATE + Slot.flagAux, aux);
   }
@@ -93,7 +97,7 @@ export class Flags {
   /** Takes OF and AF from `aux`, CF from what was. */
   #keepCarry(r: Int, aux: I32): void {
     const fresh = this.code.let(aux);
-    const before = this.code.let(this.getAux().and(carry));
+    const before = this.code.let(this.carryBit());
     // OF is bit 31 XOR bit 30: when CF is exchanged, bit 30 follows.
     const changed = fresh.xor(before).and(carry);
     this.store(r.signed64, fresh.xor(changed).xor(changed.shrU(1)));

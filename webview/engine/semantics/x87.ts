@@ -94,10 +94,15 @@ function fstp80(context: Context): void {
     indefinite(code);
   });
   code.if(code.let(helper(context, 'x87Note', flags.value)).and(7).eqz(), () => {
-    memory.store(dst.address(), Int.clean(8, load64(RESULT)));
-    memory.store(dst.address().add(8), Int.cut(2, load32(RESULT + 8)));
+    storeExtended(context);
     pop(context);
   });
+}
+
+/** Ten bytes of RESULT. */
+function storeExtended({ dst, memory }: Context): void {
+  memory.store(dst.address(), Int.clean(8, load64(RESULT)));
+  memory.store(dst.address().add(8), Int.cut(2, load32(RESULT + 8)));
 }
 
 function fist(popping: boolean, truncate: boolean): Description {
@@ -108,6 +113,22 @@ function fist(popping: boolean, truncate: boolean): Description {
       storeResult(context);
       if (popping) pop(context);
     });
+  });
+}
+
+function fbld(context: Context): void {
+  const { code, dst, helpers, memory } = context;
+  const low = memory.load(8, dst.address()), high = memory.load(2, dst.address().add(8));
+  code.call(helpers.get('x87FromDecimal'), low.i64, high.i32);
+  push(context, I32.of(0));
+}
+
+function fbstp(context: Context): void {
+  const { code, dst, memory } = context;
+  memory.probe(dst.address(), 10, true);
+  code.if(code.let(helper(context, 'x87ToDecimal')), () => {
+    storeExtended(context);
+    pop(context);
   });
 }
 
@@ -187,6 +208,7 @@ export const x87: Descriptions = {
   FLDZ: constant(0n, 0, 0), FLD1: constant(1n << 63n, 0x3fff, 0),
   FLDL2T: constant(0xd49a784bcd1b8afen, 0x4000, 1), FLDL2E: constant(0xb8aa3b295c17f0bcn, 0x3fff, -1),
   FLDPI: constant(0xc90fdaa22168c235n, 0x4000, -1), FLDLG2: constant(0x9a209a84fbcff799n, 0x3ffd, -1), FLDLN2: constant(0xb17217f7d1cf79acn, 0x3ffe, -1),
+  FBLD: waiting(fbld), FBSTP: waiting(fbstp),
   FCHS: signed(e => e.xor(0x8000)), FABS: signed(e => e.and(0x7fff)),
   FRNDINT: waiting(context => context.code.drop(helper(context, 'x87RoundInt'))),
   FINCSTP: turn(1), FDECSTP: turn(7), FFREE: free(false), FFREEP: free(true),

@@ -11,6 +11,7 @@ import { softFloatHelpers } from './softFloat.ts';
 import { stringHelpers } from './strings.ts';
 import { wide } from './wide.ts';
 import { x87ArithmeticHelpers } from './x87Arithmetic.ts';
+import { x87DecimalHelpers } from './x87Decimal.ts';
 import { x87EnvironmentHelpers } from './x87Environment.ts';
 import { x87ExactHelpers } from './x87Exact.ts';
 import { x87RoundingHelpers } from './x87Rounding.ts';
@@ -18,5 +19,5 @@ import { x87StateHelpers } from './x87State.ts';
 
 /** By name. */
 export const helpers: HelperDefinitions = merge({
-  bitHelpers, compareStringsHelper, cpuidHelper, cryptoHelpers, fxsaveHelpers, roundingHelpers, softFloatHelpers, stringHelpers, wide, x87ArithmeticHelpers, x87EnvironmentHelpers, x87ExactHelpers, x87RoundingHelpers, x87StateHelpers,
+  bitHelpers, compareStringsHelper, cpuidHelper, cryptoHelpers, fxsaveHelpers, roundingHelpers, softFloatHelpers, stringHelpers, wide, x87ArithmeticHelpers, x87DecimalHelpers, x87EnvironmentHelpers, x87ExactHelpers, x87RoundingHelpers, x87StateHelpers,
 });

@@ -5,7 +5,7 @@ import type { HelperDefinitions, Helpers } from '../contract.ts';
 import { Bit, CONTROL, RESULT, addressOf, call, indefinite, isFull, physical, setResult, topBit } from './x87State.ts';
 
 /** 1 if rounding adds one: `rest` is what is cut off, as a fraction of 2^64; `odd` the last bit that stays. */
-function goesUp(mode: I32, rest: I64, odd: I32, sign: I32): I32 {
+export function goesUp(mode: I32, rest: I64, odd: I32, sign: I32): I32 {
   const some = rest.eqz().xor(1);
   const nearest = rest.gtU(topBit).or(rest.eq(topBit).and(odd));
   return select(mode.eqz(), nearest, some.and(select(mode.eq(1), sign, select(mode.eq(2), sign.xor(1), I32.of(0)))));
