@@ -1,11 +1,11 @@
 // Builds everything that runs into dist/: the extension for both hosts, the page, the VM's worker, the engine's wasm, the headless VM,
 // the icon; and brings the built disk image along. `buildInto` builds into another folder, for tests.
-import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, linkSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { iconPng } from './icon.mjs';
+import { ensureNodePackages } from './setup.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const at = name => join(root, name);
@@ -22,6 +22,8 @@ export const bundles = {
 /** Builds these bundles (with other options where `change` names some) into `dist`. */
 export async function buildInto(dist, names = Object.keys(bundles), change = {}) {
   mkdirSync(dist, { recursive: true });
+  ensureNodePackages();
+  const { build } = await import('esbuild');
   await Promise.all(names.map(name => {
     const { file, ...options } = { ...bundles[name], ...change[name] };
     return build({ ...options, outfile: join(dist, file), bundle: true, minify: true, sourcemap: false, logLevel: 'warning', legalComments: 'linked' });

@@ -1,17 +1,18 @@
 // `npm run package`: build/linux-vm-VERSION.vsix with the disk in it. Refuses what a marketplace would: a file of 32 MiB (Open VSX serves
 // no larger one to the web), 80 MB in all.
-import { createVSIX, listFiles } from '@vscode/vsce';
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildAll } from './build.mjs';
-import { fail, root } from './setup.mjs';
+import { ensureNodePackages, fail, root } from './setup.mjs';
 
 /** Most bytes of one file, and of the package. */
 const limits = { file: 32 * 1024 * 1024, total: 80_000_000 };
 
 /** Packs the extension that lies built in `folder` into the file `vsix`; ends the program with a sentence if it is too large. */
 export async function pack(folder, vsix) {
+  ensureNodePackages();
+  const { createVSIX, listFiles } = await import('@vscode/vsce');
   mkdirSync(dirname(vsix), { recursive: true });
   const files = await listFiles({ cwd: folder, dependencies: [] });
   for (const file of files) {

@@ -19,26 +19,26 @@ export function fail(sentence) {
   process.exit(1);
 }
 
-/** Installs this project's npm packages (exact versions of package-lock.json) when they aren't there or the lock file changed. */
+/** Installs this project's npm packages (exact versions of package-lock.json) when they aren't there or the lock file changed. What it says goes to standard error: standard output is the guest's in `npm run vm`. */
 export function ensureNodePackages() {
   if (Number(process.versions.node.split('.')[0]) < 20) fail('Node 20 or newer is needed.');
   const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
   const stamp = join(root, 'node_modules/.terrarium-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
-  console.log('Installing npm packages ...');
+  console.error('Installing npm packages ...');
   // No install script of a package is run: none is needed.
-  const done = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
+  const done = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: root, stdio: ['inherit', 2, 2], shell: process.platform === 'win32' });
   if (done.status !== 0) fail('npm ci failed; see above.');
   writeFileSync(stamp, lock);
 }
 
-/** Makes sure that Debian packages are installed: as root on Debian by itself, elsewhere one message says what to install. */
-export function ensureDebianPackages(names) {
+/** Makes sure that Debian packages are installed: as root on Debian by itself, elsewhere one message says what to install, and `advice`. */
+export function ensureDebianPackages(names, advice = '') {
   const missing = names.filter(name => !isInstalled(name));
   if (missing.length === 0) return;
   const command = `apt-get install --no-install-recommends ${missing.join(' ')}`;
   if (!existsSync('/usr/bin/apt-get') || process.getuid?.() !== 0) {
-    fail(`These Debian packages are needed and not installed: ${missing.join(', ')}. As root on Debian 12: ${command}`);
+    fail(`These Debian packages are needed and not installed: ${missing.join(', ')}. As root on Debian 12: ${command}${advice}`);
   }
   console.log(`Installing Debian packages: ${missing.join(' ')} ...`);
   mkdirSync(join(root, 'build'), { recursive: true });
