@@ -3,10 +3,14 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { debianPackages, ensureDebianPackages, ensureNodePackages, root } from './setup.mjs';
+import { debianPackages, ensureDebianPackages, ensureNodePackages, fail, root } from './setup.mjs';
 
+const chosen = process.argv.slice(2);
 ensureNodePackages();
-ensureDebianPackages([...new Set([...debianPackages.tests, ...debianPackages.image])]);
+const needsRoot = process.getuid?.() !== 0 && (chosen.length === 0 || chosen.some(name => ['programs', 'e2e'].includes(name)));
+const advice = 'The steps programs and e2e need root, for the disk image and for chroot; without it: npm test -- types layers unit';
+ensureDebianPackages([...new Set([...debianPackages.tests, ...debianPackages.image])], needsRoot ? `\n${advice}` : '');
+if (needsRoot) fail(advice);
 mkdirSync(join(root, 'build'), { recursive: true });
 
 const totals = { passed: 0, failed: 0 };
@@ -56,7 +60,6 @@ const steps = {
   e2e: () => { if (prepare()) vitest('e2e'); },
 };
 
-const chosen = process.argv.slice(2);
 for (const [name, step] of Object.entries(steps)) {
   if (chosen.length > 0 && !chosen.includes(name)) continue;
   console.log(`\n== ${name}`);
