@@ -10,7 +10,7 @@ import { chunksOf, writeChunks } from './chunker.ts';
 import { layOutExt2 } from './ext2writer.ts';
 import { readOrder } from './order.ts';
 import { installedPackages } from './packages.ts';
-import { BuildError, fingerprint, makeRootfs } from './rootfs.ts';
+import { BuildError, fingerprint, isRoot, makeRootfs, needRoot } from './rootfs.ts';
 import type { Recipe } from './recipe.ts';
 import { recipes } from './recipes/index.ts';
 import { fromDirectory } from './tree.ts';
@@ -33,11 +33,11 @@ function sourcesOf(project: string, name: string): { rootfs: string[]; image: st
 
 interface RootfsStamp { readonly sources: string; readonly fingerprint: string; readonly date: number }
 
-/** The date of an up-to-date, untouched root file system, or undefined. */
+/** The date of an up-to-date, untouched root file system, or undefined. Whether it is untouched only root can see, who made it: for others the stamp counts. */
 function rootfsDate(directory: string, sources: string): number | undefined {
   if (!existsSync(directory) || !existsSync(`${directory}.json`)) return undefined;
   const stamp = JSON.parse(readFileSync(`${directory}.json`, 'utf8')) as RootfsStamp;
-  return stamp.sources === sources && stamp.fingerprint === fingerprint(directory) ? stamp.date : undefined;
+  return stamp.sources === sources && (!isRoot() || stamp.fingerprint === fingerprint(directory)) ? stamp.date : undefined;
 }
 
 function imageIsCurrent(directory: string, recipeHash: string, date: number): boolean {
@@ -80,6 +80,7 @@ async function build(project: string, recipe: Recipe): Promise<void> {
   const start = performance.now();
   let date = rootfsDate(rootfs, rootfsHash);
   if (date === undefined) {
+    needRoot();
     rmSync(`${rootfs}.json`, { force: true });
     date = makeRootfs(recipe, rootfs, log);
     writeFileSync(`${rootfs}.json`, `${JSON.stringify({ sources: rootfsHash, fingerprint: fingerprint(rootfs), date } satisfies RootfsStamp)}\n`);
@@ -91,6 +92,7 @@ async function build(project: string, recipe: Recipe): Promise<void> {
     log(`image ${name} is up to date`);
     return;
   }
+  needRoot();
   const middle = performance.now();
   const manifest = await writeImage(project, recipe, rootfs, directory, recipeHash, date);
   const bytes = manifest.files.reduce((sum, file) => sum + file.size, 0);

@@ -32,10 +32,16 @@ export function makeRootfs(recipe: Recipe, directory: string, log: (line: string
   return date;
 }
 
+export function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}
+
+export function needRoot(): void {
+  if (isRoot()) return;
+  throw new BuildError('Building the disk image needs root on Debian, because it unpacks files with their owners and runs the packages\' scripts. Run "sudo npm run image" (it installs mmdebstrap if that is missing), then this again.');
+}
+
 function needTools(log: (line: string) => void): void {
-  if (process.getuid?.() !== 0) {
-    throw new BuildError('Building a disk image needs root, because it unpacks files with their owners and runs the packages\' scripts. Run it as root, for example "sudo npm run image".');
-  }
   const found = (): boolean => spawnSync('mmdebstrap', ['--version']).status === 0;
   if (found()) return;
   log('installing mmdebstrap');
