@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { PageCommand, VmStatus } from '../webview/protocol.ts';
 import { diskRoot } from './fileSystem.ts';
 import type { Machine } from './machine.ts';
-import { mayClose, type VmPanels } from './panel.ts';
+import { mayEnd, names, type VmPanels } from './panel.ts';
 import { stageText } from './stages.ts';
 
 const pageCommands: readonly PageCommand[] = ['newTerminal', 'closeTerminal', 'nextTerminal', 'previousTerminal', 'find', 'copy', 'paste', 'selectAll', 'clear'];
@@ -13,10 +13,10 @@ export function registerCommands(machine: Machine, panels: VmPanels, output: vsc
   return [
     command('open', () => open(machine, panels)),
     command('close', async () => {
-      if (await mayClose(machine.programs.map(program => program.name))) panels.close();
+      if (await mayEnd(machine.programs.map(program => program.name), vscode.l10n.t('Close'))) panels.close();
     }),
     command('restart', async () => {
-      if (await mayClose(machine.programs.map(program => program.name))) panels.restart();
+      if (await mayEnd(machine.programs.map(program => program.name), vscode.l10n.t('Restart'))) panels.restart();
     }),
     command('showLog', () => output.show()),
     command('addDiskToWorkspace', () => addDiskToWorkspace(machine)),
@@ -81,7 +81,7 @@ async function addDiskToWorkspace(machine: Machine): Promise<void> {
   }
   if (vscode.workspace.workspaceFile === undefined) {
     const add = vscode.l10n.t('Add');
-    const programs = machine.programs.map(program => program.name).join(', ');
+    const programs = names(machine.programs.map(program => program.name));
     const detail = vscode.l10n.t('VS Code may reload its window to make this a workspace of several folders. The Linux VM then starts anew.')
       + (programs ? `\n${vscode.l10n.t('They will be ended: {0}', programs)}` : '');
     if (await vscode.window.showWarningMessage(vscode.l10n.t("Add the VM's disk to the workspace?"), { modal: true, detail }, add) !== add) return;

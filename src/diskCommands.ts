@@ -1,17 +1,15 @@
 /** What one can do to a row of the view "Linux VM": new, rename, delete, copy path, bring files in and out. */
 import * as vscode from 'vscode';
-import { baseName, copyInto, type DiskNode, type DiskTree } from './diskTree.ts';
+import type { DiskNode, DiskTree } from './diskTree.ts';
 import { diskRoot, type VmFileSystem } from './fileSystem.ts';
+import { baseName, IntoDisk } from './intoDisk.ts';
+import { messageOf, showErrors } from './showErrors.ts';
 
 export function registerDiskCommands(files: VmFileSystem, tree: DiskTree): vscode.Disposable[] {
   const command = (name: string, run: (node: DiskNode | undefined, all: readonly DiskNode[]) => Promise<unknown>) =>
     vscode.commands.registerCommand(`linuxVm.files.${name}`, async (node?: DiskNode, all?: readonly DiskNode[]) => {
       const selected = all ?? (node ? [node] : tree.selection);
-      try {
-        await run(node ?? selected[0], selected);
-      } catch (error) {
-        void vscode.window.showErrorMessage(error instanceof Error ? error.message : String(error));
-      }
+      await showErrors(() => run(node ?? selected[0], selected));
     });
   return [
     command('refresh', async () => tree.refresh()),
@@ -32,7 +30,8 @@ export function registerDiskCommands(files: VmFileSystem, tree: DiskTree): vscod
     command('copyPath', (_, all) => Promise.resolve(vscode.env.clipboard.writeText(all.map(node => node.uri.path).join('\n')))),
     command('upload', async node => {
       const sources = await vscode.window.showOpenDialog({ canSelectMany: true, canSelectFiles: true, openLabel: vscode.l10n.t('Copy into the VM') });
-      for (const source of sources ?? []) await copyInto(source, directoryOf(node));
+      const into = new IntoDisk(files, directoryOf(node));
+      for (const source of sources ?? []) await into.copy(source);
     }),
     command('download', async node => {
       if (!node) return;
@@ -59,19 +58,14 @@ async function askName(files: VmFileSystem, directory: vscode.Uri, prompt: strin
       if (text === '' || text === value) return undefined;
       if (text.includes('/') || text === '.' || text === '..') return vscode.l10n.t('A name without "/" is needed');
       if (new TextEncoder().encode(text).length > 255) return vscode.l10n.t('A name has at most 255 bytes');
-      return await exists(files, vscode.Uri.joinPath(directory, text)) ? vscode.l10n.t('{0} exists already', text) : undefined;
+      try {
+        return await files.exists(vscode.Uri.joinPath(directory, text)) ? vscode.l10n.t('{0} exists already', text) : undefined;
+      } catch (error) {
+        return messageOf(error);
+      }
     },
   });
   return name && name !== value ? vscode.Uri.joinPath(directory, name) : undefined;
-}
-
-async function exists(files: VmFileSystem, uri: vscode.Uri): Promise<boolean> {
-  try {
-    await files.stat(uri);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Through a workspace edit, so that open editors move along. */

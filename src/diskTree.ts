@@ -1,7 +1,9 @@
 /** The view "Linux VM" in the explorer: the VM's files as a tree, over the same file system; empty (and saying why) while the VM is off. */
 import * as vscode from 'vscode';
-import { diskRoot, scheme, type VmFileSystem } from './fileSystem.ts';
+import { diskRoot, type VmFileSystem } from './fileSystem.ts';
+import { IntoDisk } from './intoDisk.ts';
 import type { Machine } from './machine.ts';
+import { messageOf, showErrors } from './showErrors.ts';
 
 /** One row. Made anew at each reading; known to VS Code by its path. */
 export interface DiskNode {
@@ -30,15 +32,10 @@ export class DiskTree implements vscode.TreeDataProvider<DiskNode>, vscode.TreeD
     this.#view = vscode.window.createTreeView('linuxVm.files', {
       treeDataProvider: this, dragAndDropController: this, showCollapseAll: true, canSelectMany: true,
     });
-    let wasRunning = machine.running;
     this.#subscriptions = [
       this.#view,
       this.#view.onDidCollapseElement(event => this.#forget(event.element.uri.path)),
-      machine.onDidChangeStatus(() => {
-        if (machine.running === wasRunning) return;
-        wasRunning = machine.running;
-        this.refresh();
-      }),
+      machine.onDidChangeRunning(() => this.refresh()),
       files.onDidChangeFile(changes => this.#follow(changes)),
     ];
   }
@@ -70,7 +67,7 @@ export class DiskTree implements vscode.TreeDataProvider<DiskNode>, vscode.TreeD
       const { mode, size, mtime } = await this.#files.status(node.uri);
       lines.push(`${mode.toString(8).padStart(4, '0')} · ${vscode.l10n.t('{0} bytes', size.toLocaleString())} · ${new Date(mtime).toLocaleString()}`);
     } catch (error) {
-      lines.push(error instanceof Error ? error.message : String(error));
+      lines.push(messageOf(error));
     }
     item.tooltip = lines.join('\n');
     return item;
@@ -97,22 +94,27 @@ export class DiskTree implements vscode.TreeDataProvider<DiskNode>, vscode.TreeD
 
   /** From within the VM: move. From elsewhere: copy in. Onto a file means into its directory. */
   async handleDrop(target: DiskNode | undefined, data: vscode.DataTransfer): Promise<void> {
+    await showErrors(() => this.#drop(target, data));
+  }
+
+  async #drop(target: DiskNode | undefined, data: vscode.DataTransfer): Promise<void> {
     const uri = target?.uri ?? diskRoot;
     const directory = !target || target.type & vscode.FileType.Directory ? uri : vscode.Uri.joinPath(uri, '..');
+    const into = new IntoDisk(this.#files, directory);
     const own = data.get(dragType)?.value as readonly string[] | undefined;
     if (own) {
-      for (const source of own) await moveInto(vscode.Uri.parse(source), directory);
+      for (const source of own) await into.move(vscode.Uri.parse(source));
       return;
     }
     const list = await data.get('text/uri-list')?.asString();
     const sources = (list ?? '').split(/\r?\n/).filter(line => line && !line.startsWith('#')).map(line => vscode.Uri.parse(line));
     if (sources.length > 0) {
-      for (const source of sources) await copyInto(source, directory);
+      for (const source of sources) await into.copy(source);
       return;
     }
     for (const [, item] of data) {
       const file = item.asFile();
-      if (file) await vscode.workspace.fs.writeFile(vscode.Uri.joinPath(directory, file.name), await file.data());
+      if (file) await into.write(file.name, () => file.data());
     }
   }
 
@@ -143,23 +145,4 @@ export class DiskTree implements vscode.TreeDataProvider<DiskNode>, vscode.TreeD
     }
     for (const path of stale) this.#changed.fire(this.#shown.get(path)?.node);
   }
-}
-
-async function moveInto(source: vscode.Uri, directory: vscode.Uri): Promise<void> {
-  const target = vscode.Uri.joinPath(directory, baseName(source));
-  if (target.path === source.path) return;
-  const edit = new vscode.WorkspaceEdit();
-  edit.renameFile(source, target, { overwrite: false });
-  if (!await vscode.workspace.applyEdit(edit)) throw new Error(vscode.l10n.t('{0} could not be moved to {1}', source.path, directory.path));
-}
-
-/** Copies a file or folder of any file system into a directory of the VM. */
-export async function copyInto(source: vscode.Uri, directory: vscode.Uri): Promise<void> {
-  const target = vscode.Uri.joinPath(directory, baseName(source));
-  if (source.scheme === scheme && source.path === target.path) return;
-  await vscode.workspace.fs.copy(source, target, { overwrite: false });
-}
-
-export function baseName(uri: vscode.Uri): string {
-  return uri.path.slice(uri.path.lastIndexOf('/') + 1);
 }

@@ -40,6 +40,7 @@ describe('VmFileSystem', () => {
     files.dispose();
     machine.dispose();
     vi.useRealTimers();
+    vi.restoreAllMocks();
   });
 
   it('is Unavailable at once while the VM is off, but for an empty root', async () => {
@@ -102,6 +103,37 @@ describe('VmFileSystem', () => {
     expect(asked.filter(request => request.op === 'watch')).toMatchObject([{ path: '/home', recursive: true }]);
     kept.dispose();
     expect(asked.at(-1)).toMatchObject({ op: 'unwatch' });
+  });
+
+  it('asks again for a watch that failed, says so in the log, and gives up with the watch', async () => {
+    vi.useFakeTimers();
+    const logged: string[] = [];
+    vi.spyOn(output, 'warn').mockImplementation(text => void logged.push(text));
+    answer = () => ({ ok: false, failure: { kind: 'Unavailable', message: 'not now' } });
+    start();
+    const watch = files.watch(uri('/home'), { recursive: true });
+    await vi.advanceTimersByTimeAsync(12_000);
+    expect(asked.filter(request => request.op === 'watch')).toHaveLength(3);
+    expect(logged).toContain('watch: not now');
+    answer = () => ({ ok: true, value: null });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked.filter(request => request.op === 'watch')).toHaveLength(4);
+    answer = () => ({ ok: false, failure: { kind: 'Unavailable', message: 'not now' } });
+    files.watch(uri('/tmp'), { recursive: false }).dispose();
+    watch.dispose();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked.filter(request => request.op === 'watch')).toHaveLength(5);
+  });
+
+  it('tells what is there from what can not be told', async () => {
+    start();
+    const status = { kind: 'file', symlink: false, mode: 0o644, size: 3, mtime: 5, ctime: 4, readonly: false } as const;
+    answer = () => ({ ok: true, value: status });
+    expect(await files.exists(uri('/a'))).toBe(true);
+    answer = () => ({ ok: false, failure: { kind: 'FileNotFound', message: 'none' } });
+    expect(await files.exists(uri('/a'))).toBe(false);
+    answer = () => ({ ok: false, failure: { kind: 'NoPermissions', message: 'not yours' } });
+    await expect(files.exists(uri('/a'))).rejects.toThrow('not yours');
   });
 
   it("announces the root's entries when the VM comes up", async () => {

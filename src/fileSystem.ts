@@ -2,9 +2,13 @@
 import * as vscode from 'vscode';
 import { fileReadPiece, type FileChange, type FileErrorKind, type FileFailure, type FileKind, type FileRequest, type FileStatus } from '../webview/protocol.ts';
 import { RequestFailed, type Machine } from './machine.ts';
+import { messageOf } from './showErrors.ts';
 
 export const scheme = 'linuxvm';
 export const diskRoot = vscode.Uri.from({ scheme, path: '/' });
+
+/** Milliseconds until a watch that failed is asked for again. */
+const watchPause = 5000;
 
 /**
  * While the VM is off every call fails at once with Unavailable: one left pending would blank the whole explorer. Only the root is there
@@ -16,7 +20,6 @@ export class VmFileSystem implements vscode.FileSystemProvider, vscode.Disposabl
   readonly #watches = new Map<number, { readonly path: string; readonly recursive: boolean }>();
   readonly #subscriptions: vscode.Disposable[];
   #nextWatch = 1;
-  #wasRunning = false;
 
   readonly onDidChangeFile = this.#changes.event;
 
@@ -25,13 +28,24 @@ export class VmFileSystem implements vscode.FileSystemProvider, vscode.Disposabl
     this.#subscriptions = [
       vscode.workspace.registerFileSystemProvider(scheme, this, { isCaseSensitive: true }),
       machine.onDidChangeFiles(changes => this.#changes.fire(changes.map(asEvent))),
-      machine.onDidChangeStatus(() => this.#followStatus()),
+      machine.onDidChangeRunning(running => this.#follow(running)),
     ];
   }
 
   async stat(uri: vscode.Uri): Promise<vscode.FileStat> {
     if (!this.#machine.running && uri.path === '/') return { type: vscode.FileType.Directory, ctime: 0, mtime: 0, size: 0 };
     return asStat(await this.#ask(uri, { op: 'stat', path: uri.path }));
+  }
+
+  /** Whether anything has that name; throws where that can't be told. */
+  async exists(uri: vscode.Uri): Promise<boolean> {
+    try {
+      await this.stat(uri);
+      return true;
+    } catch (error) {
+      if (error instanceof vscode.FileSystemError && error.code === 'FileNotFound') return false;
+      throw error;
+    }
   }
 
   /** As `stat`, with the VM's mode bits. */
@@ -93,9 +107,9 @@ export class VmFileSystem implements vscode.FileSystemProvider, vscode.Disposabl
   watch(uri: vscode.Uri, options: { readonly recursive: boolean }): vscode.Disposable {
     const watch = this.#nextWatch++;
     this.#watches.set(watch, { path: uri.path, recursive: options.recursive });
-    this.#send({ op: 'watch', watch, path: uri.path, recursive: options.recursive });
+    void this.#begin(watch);
     return new vscode.Disposable(() => {
-      if (this.#watches.delete(watch)) this.#send({ op: 'unwatch', watch });
+      if (this.#watches.delete(watch) && this.#machine.running) this.#machine.request({ op: 'unwatch', watch }).catch(this.#logFailure);
     });
   }
 
@@ -104,16 +118,26 @@ export class VmFileSystem implements vscode.FileSystemProvider, vscode.Disposabl
     this.#changes.dispose();
   }
 
-  /** A watch can't fail loudly: VS Code has nobody to tell. Those made while the VM is off are sent when it runs. */
-  #send(request: FileRequest): void {
-    if (this.#machine.running) this.#machine.request(request).catch(() => {});
+  /**
+   * Asks the VM to watch, again until it does: VS Code has nobody to tell that a watch failed. Those made while the VM is off are asked
+   * for when it runs.
+   */
+  async #begin(watch: number): Promise<void> {
+    for (let place; this.#machine.running && (place = this.#watches.get(watch)) !== undefined;) {
+      try {
+        await this.#machine.request({ op: 'watch', watch, path: place.path, recursive: place.recursive });
+        return;
+      } catch (error) {
+        this.#logFailure(error);
+        await new Promise(done => setTimeout(done, watchPause));
+      }
+    }
   }
 
-  #followStatus(): void {
-    const running = this.#machine.running;
-    if (running === this.#wasRunning) return;
-    this.#wasRunning = running;
-    for (const [watch, { path, recursive }] of this.#watches) this.#send({ op: 'watch', watch, path, recursive });
+  readonly #logFailure = (error: unknown): void => this.#machine.log({ level: 'warning', text: `watch: ${messageOf(error)}` });
+
+  #follow(running: boolean): void {
+    for (const watch of this.#watches.keys()) void this.#begin(watch);
     this.#changes.fire([{ type: vscode.FileChangeType.Changed, uri: diskRoot }]);
     if (running) void this.#announceRoot();
   }

@@ -29,6 +29,7 @@ const deadline = { quick: 10_000, data: 120_000 } as const;
 
 export class Machine implements vscode.Disposable {
   readonly #status = new vscode.EventEmitter<VmStatus>();
+  readonly #running = new vscode.EventEmitter<boolean>();
   readonly #changes = new vscode.EventEmitter<readonly FileChange[]>();
   readonly #pending = new Map<number, Pending>();
   readonly #output: vscode.LogOutputChannel;
@@ -36,6 +37,8 @@ export class Machine implements vscode.Disposable {
   #nextId = 1;
 
   readonly onDidChangeStatus = this.#status.event;
+  /** Fires when the VM came up or is gone, after `onDidChangeStatus`. */
+  readonly onDidChangeRunning = this.#running.event;
   readonly onDidChangeFiles = this.#changes.event;
   status: VmStatus = { state: 'off' };
   /** What would be lost if the VM ended now. */
@@ -68,7 +71,7 @@ export class Machine implements vscode.Disposable {
   receive(message: PageToHost): void {
     switch (message.type) {
       case 'status': return this.#setStatus(message.status);
-      case 'log': return this.#log(message.line);
+      case 'log': return this.log(message.line);
       case 'programs': this.programs = message.programs; return;
       case 'file.answer': return this.#answer(message.id, message.outcome);
       case 'file.changes': return this.#changes.fire(message.changes);
@@ -96,6 +99,7 @@ export class Machine implements vscode.Disposable {
   dispose(): void {
     this.detach();
     this.#status.dispose();
+    this.#running.dispose();
     this.#changes.dispose();
   }
 
@@ -124,9 +128,12 @@ export class Machine implements vscode.Disposable {
       if (status.state === 'error') this.#output.error(`${status.message}\n${status.detail}`.trim());
     }
     this.#status.fire(status);
+    const running = status.state === 'running';
+    if (running !== (before.state === 'running')) this.#running.fire(running);
   }
 
-  #log({ level, text }: LogLine): void {
+  /** Writes to the output channel. */
+  log({ level, text }: LogLine): void {
     if (level === 'error') this.#output.error(text);
     else if (level === 'warning') this.#output.warn(text);
     else if (level === 'info') this.#output.info(text);

@@ -5,14 +5,9 @@ import type { Machine } from './machine.ts';
 
 export function markWhileOff(machine: Machine): vscode.Disposable {
   const changed = new vscode.EventEmitter<vscode.Uri>();
-  let wasRunning = machine.running;
   return vscode.Disposable.from(
     changed,
-    machine.onDidChangeStatus(() => {
-      if (machine.running === wasRunning) return;
-      wasRunning = machine.running;
-      changed.fire(diskRoot);
-    }),
+    machine.onDidChangeRunning(() => changed.fire(diskRoot)),
     vscode.window.registerFileDecorationProvider({
       onDidChangeFileDecorations: changed.event,
       provideFileDecoration: uri => uri.scheme === diskRoot.scheme && uri.path === '/' && !machine.running

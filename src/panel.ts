@@ -3,7 +3,9 @@ import * as vscode from 'vscode';
 import type { BootOptions, HostToPage, PageCommand, PageToHost } from '../webview/protocol.ts';
 import { affectsAppearance, memory, terminalAppearance } from './config.ts';
 import type { Machine } from './machine.ts';
+import { openLink } from './links.ts';
 import { pageHtml } from './pageHtml.ts';
+import { messageOf } from './showErrors.ts';
 
 /** One for ever: the origin that the page's storage belongs to hangs on it. */
 export const viewType = 'linuxVm.panel';
@@ -16,6 +18,8 @@ export class VmPanels implements vscode.Disposable, vscode.WebviewPanelSerialize
   #panel: vscode.WebviewPanel | undefined;
   /** The panel is being closed by us or the page, which have asked whatever was to be asked. */
   #closing = false;
+  /** The page that was ordered last has started its VM. */
+  #hasBooted = false;
 
   constructor(context: vscode.ExtensionContext, machine: Machine) {
     this.#context = context;
@@ -84,9 +88,24 @@ export class VmPanels implements vscode.Disposable, vscode.WebviewPanelSerialize
   #boot(panel: vscode.WebviewPanel, revived: boolean): void {
     const { webview } = panel;
     this.#listener?.dispose();
-    this.#listener = webview.onDidReceiveMessage((message: PageToHost) => void this.#receive(panel, message, revived));
-    this.#machine.attach({ send: message => void webview.postMessage(message) });
+    this.#listener = webview.onDidReceiveMessage((message: PageToHost) => {
+      this.#receive(panel, message, revived).catch((error: unknown) => this.#machine.log({ level: 'error', text: `${message.type}: ${messageOf(error)}` }));
+    });
+    this.#hasBooted = false;
+    this.#attach(webview);
     webview.html = pageHtml(webview, this.#context.extensionUri);
+  }
+
+  #attach(webview: vscode.Webview): void {
+    this.#machine.attach({ send: message => void webview.postMessage(message) });
+  }
+
+  /** Answers `ready`. A page that is ready twice was made anew by VS Code, as for another window, and the VM of before is gone. */
+  #start(webview: vscode.Webview, revived: boolean): void {
+    const isAnew = this.#hasBooted;
+    this.#hasBooted = true;
+    if (isAnew) this.#attach(webview);
+    this.#send({ type: 'boot', options: this.#bootOptions(webview, revived || isAnew) });
   }
 
   #listener: vscode.Disposable | undefined;
@@ -94,15 +113,15 @@ export class VmPanels implements vscode.Disposable, vscode.WebviewPanelSerialize
   async #receive(panel: vscode.WebviewPanel, message: PageToHost, revived: boolean): Promise<void> {
     this.#machine.receive(message);
     switch (message.type) {
-      case 'ready': return this.#send({ type: 'boot', options: this.#bootOptions(panel.webview, revived) });
+      case 'ready': return this.#start(panel.webview, revived);
       case 'title': panel.title = message.title ? vscode.l10n.t('{0} - Linux VM', message.title) : 'Linux VM'; return;
       case 'clipboard.write': await vscode.env.clipboard.writeText(message.text); return;
       case 'clipboard.read': {
         const text = await Promise.resolve(vscode.env.clipboard.readText()).catch(() => '');
         return this.#send({ type: 'clipboard.text', id: message.id, text });
       }
-      case 'openLink': await vscode.env.openExternal(vscode.Uri.parse(message.uri, true)); return;
-      case 'terminal.mayClose': return this.#send({ type: 'terminal.mayClose.answer', id: message.id, close: await mayClose(message.programs) });
+      case 'openLink': return await openLink(message.uri);
+      case 'terminal.mayClose': return this.#send({ type: 'terminal.mayClose.answer', id: message.id, close: await mayEnd(message.programs, vscode.l10n.t('Close')) });
       case 'restart': return this.restart();
       case 'close': return this.close();
       default: return;
@@ -135,16 +154,16 @@ export class VmPanels implements vscode.Disposable, vscode.WebviewPanelSerialize
   }
 }
 
-/** Asks whether what runs may be ended; true at once if nothing does. */
-export async function mayClose(programs: readonly string[]): Promise<boolean> {
+/** Asks whether what runs may be ended, with `act` on the button that says yes; true at once if nothing does. */
+export async function mayEnd(programs: readonly string[], act: string): Promise<boolean> {
   if (programs.length === 0) return true;
-  const close = vscode.l10n.t('Close');
   const question = vscode.l10n.t('Programs are still running in the Linux VM.');
   const detail = vscode.l10n.t('They will be ended: {0}', names(programs));
-  return await vscode.window.showWarningMessage(question, { modal: true, detail }, close) === close;
+  return await vscode.window.showWarningMessage(question, { modal: true, detail }, act) === act;
 }
 
-function names(programs: readonly string[]): string {
+/** Programs in a sentence: each once, and not too many. */
+export function names(programs: readonly string[]): string {
   const distinct = [...new Set(programs)];
   return distinct.slice(0, 8).join(', ') + (distinct.length > 8 ? ' ...' : '');
 }
