@@ -16,7 +16,7 @@ mkdirSync(join(root, 'build'), { recursive: true });
 const totals = { passed: 0, failed: 0 };
 
 function run(command, args) {
-  return spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, FORCE_COLOR: '0' } }).status === 0;
+  return spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: '1' } }).status === 0;
 }
 
 /** A check that counts as one test. */
