@@ -1,10 +1,10 @@
 /** The commands that are about the VM and its terminals. */
 import * as vscode from 'vscode';
-import type { PageCommand, VmStatus } from '../webview/protocol.ts';
+import { stageTexts, type PageCommand, type VmStatus } from '../webview/protocol.ts';
 import { diskRoot } from './fileSystem.ts';
 import type { Machine } from './machine.ts';
 import { mayEnd, names, type VmPanels } from './panel.ts';
-import { stageText } from './stages.ts';
+import { localised } from './sentences.ts';
 
 const pageCommands: readonly PageCommand[] = ['newTerminal', 'closeTerminal', 'nextTerminal', 'previousTerminal', 'find', 'copy', 'paste', 'selectAll', 'clear'];
 
@@ -41,7 +41,7 @@ async function open(machine: Machine, panels: VmPanels): Promise<void> {
   if (status.state !== 'error') return;
   const again = vscode.l10n.t('Start again');
   const log = vscode.l10n.t('Show log');
-  const choice = await vscode.window.showErrorMessage(status.message, again, log);
+  const choice = await vscode.window.showErrorMessage(localised(status.message), again, log);
   if (choice === again) panels.restart();
   else if (choice === log) await vscode.commands.executeCommand('linuxVm.showLog');
 }
@@ -64,7 +64,7 @@ function untilStarted(
       }
       const increment = Math.max(0, status.fraction * 100 - shown);
       shown += increment;
-      progress.report({ message: stageText(status.stage), increment });
+      progress.report({ message: vscode.l10n.t(stageTexts[status.stage]), increment });
     };
     const listener = machine.onDidChangeStatus(follow);
     const cancelListener = cancelled.onCancellationRequested(cancel);

@@ -68,7 +68,8 @@ describe('what is dropped on the tree', () => {
     if (request.op === 'stat' && request.path.endsWith('/taken')) {
       return { ok: true, value: { kind: 'file', symlink: false, mode: 0o644, size: 0, mtime: 0, ctime: 0, readonly: false } };
     }
-    return { ok: false, failure: { kind: request.op === 'stat' && request.path.endsWith('/hidden') ? 'NoPermissions' : 'FileNotFound', message: 'why' } };
+    const isHidden = request.op === 'stat' && request.path.endsWith('/hidden');
+    return { ok: false, failure: isHidden ? { kind: 'NoPermissions', errno: 'EACCES', path: '/hidden' } : { kind: 'FileNotFound', errno: 'ENOENT', path: '/' } };
   }
 
   const own = (...paths: string[]) => drop({ 'application/vnd.code.tree.linuxvm.files': paths.map(path => `linuxvm:${path}`) });
@@ -104,7 +105,7 @@ describe('what is dropped on the tree', () => {
     await tree.handleDrop(home, own('/tmp/hidden'));
     vi.spyOn(vscode.workspace, 'applyEdit').mockResolvedValue(false);
     await tree.handleDrop(home, own('/tmp/a'));
-    expect(shown).toEqual(['why', '/tmp/a could not be moved to /home']);
+    expect(shown).toEqual(['Permission denied (EACCES): /hidden', '/tmp/a could not be moved to /home']);
     expect(done).toEqual([]);
   });
 });

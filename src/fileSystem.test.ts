@@ -76,15 +76,15 @@ describe('VmFileSystem', () => {
   });
 
   it.each(['FileNotFound', 'FileExists', 'FileNotADirectory', 'FileIsADirectory', 'NoPermissions', 'Unavailable'] as const)('throws %s as what it is', async kind => {
-    answer = () => ({ ok: false, failure: { kind, message: 'why' } });
+    answer = () => ({ ok: false, failure: { kind, errno: 'ENOENT', path: '/x' } });
     start();
-    await expect(files.delete(uri('/x'), { recursive: false })).rejects.toMatchObject({ code: kind, message: 'why' });
+    await expect(files.delete(uri('/x'), { recursive: false })).rejects.toMatchObject({ code: kind, message: 'No such file or directory (ENOENT): /x' });
   });
 
   it('gives a kind-less error its sentence', async () => {
-    answer = () => ({ ok: false, failure: { kind: 'Other', message: 'No space left on device (ENOSPC): /x' } });
+    answer = () => ({ ok: false, failure: { kind: 'Other', errno: 'ENOSPC', path: '/x' } });
     start();
-    await expect(files.createDirectory(uri('/x'))).rejects.toThrow('No space left on device (ENOSPC): /x');
+    await expect(files.createDirectory(uri('/x'))).rejects.toThrow("No space left on the VM's disk (ENOSPC): /x");
   });
 
   it('tells kinds, links and missing rights', async () => {
@@ -109,16 +109,16 @@ describe('VmFileSystem', () => {
     vi.useFakeTimers();
     const logged: string[] = [];
     vi.spyOn(output, 'warn').mockImplementation(text => void logged.push(text));
-    answer = () => ({ ok: false, failure: { kind: 'Unavailable', message: 'not now' } });
+    answer = () => ({ ok: false, failure: { kind: 'Unavailable', errno: 'EIO', path: '/home' } });
     start();
     const watch = files.watch(uri('/home'), { recursive: true });
     await vi.advanceTimersByTimeAsync(12_000);
     expect(asked.filter(request => request.op === 'watch')).toHaveLength(3);
-    expect(logged).toContain('watch: not now');
+    expect(logged).toContain("watch: The VM's disk could not be read; see the output channel (EIO): /home");
     answer = () => ({ ok: true, value: null });
     await vi.advanceTimersByTimeAsync(60_000);
     expect(asked.filter(request => request.op === 'watch')).toHaveLength(4);
-    answer = () => ({ ok: false, failure: { kind: 'Unavailable', message: 'not now' } });
+    answer = () => ({ ok: false, failure: { kind: 'Unavailable', errno: 'EIO', path: '/home' } });
     files.watch(uri('/tmp'), { recursive: false }).dispose();
     watch.dispose();
     await vi.advanceTimersByTimeAsync(60_000);
@@ -130,10 +130,10 @@ describe('VmFileSystem', () => {
     const status = { kind: 'file', symlink: false, mode: 0o644, size: 3, mtime: 5, ctime: 4, readonly: false } as const;
     answer = () => ({ ok: true, value: status });
     expect(await files.exists(uri('/a'))).toBe(true);
-    answer = () => ({ ok: false, failure: { kind: 'FileNotFound', message: 'none' } });
+    answer = () => ({ ok: false, failure: { kind: 'FileNotFound', errno: 'ENOENT', path: '/a' } });
     expect(await files.exists(uri('/a'))).toBe(false);
-    answer = () => ({ ok: false, failure: { kind: 'NoPermissions', message: 'not yours' } });
-    await expect(files.exists(uri('/a'))).rejects.toThrow('not yours');
+    answer = () => ({ ok: false, failure: { kind: 'NoPermissions', errno: 'EACCES', path: '/a' } });
+    await expect(files.exists(uri('/a'))).rejects.toThrow('Permission denied (EACCES): /a');
   });
 
   it("announces the root's entries when the VM comes up", async () => {
@@ -152,7 +152,7 @@ describe('VmFileSystem', () => {
     await vi.advanceTimersByTimeAsync(11_000);
     await late;
     const stopped = expect(files.readFile(uri('/lost'))).rejects.toMatchObject({ code: 'Unavailable' });
-    machine.receive({ type: 'status', status: { state: 'error', message: 'It broke.', detail: '' } });
+    machine.receive({ type: 'status', status: { state: 'error', message: { text: 'It broke.', args: [] }, detail: '' } });
     await stopped;
   });
 });

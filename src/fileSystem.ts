@@ -1,6 +1,6 @@
 /** The VM's disk as VS Code's file system `linuxvm:`; its paths are the VM's. */
 import * as vscode from 'vscode';
-import { fileReadPiece, type FileChange, type FileErrorKind, type FileFailure, type FileKind, type FileRequest, type FileStatus } from '../webview/protocol.ts';
+import { fileReadPiece, type FileChange, type FileErrorKind, type FileKind, type FileRequest, type FileStatus } from '../webview/protocol.ts';
 import { RequestFailed, type Machine } from './machine.ts';
 import { messageOf } from './showErrors.ts';
 
@@ -152,7 +152,7 @@ export class VmFileSystem implements vscode.FileSystemProvider, vscode.Disposabl
     try {
       return await this.#machine.request(request);
     } catch (error) {
-      throw error instanceof RequestFailed ? asError(error.failure, uri) : error;
+      throw error instanceof RequestFailed ? errors[error.kind](error.message || uri) : error;
     }
   }
 }
@@ -166,10 +166,6 @@ const errors: Readonly<Record<FileErrorKind, (about: string | vscode.Uri) => vsc
   Unavailable: vscode.FileSystemError.Unavailable,
   Other: about => new vscode.FileSystemError(about),
 };
-
-function asError(failure: FileFailure, uri: vscode.Uri): vscode.FileSystemError {
-  return errors[failure.kind](failure.message || uri);
-}
 
 function asType(kind: FileKind, symlink: boolean): vscode.FileType {
   const type = kind === 'file' ? vscode.FileType.File : kind === 'directory' ? vscode.FileType.Directory : vscode.FileType.Unknown;

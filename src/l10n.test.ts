@@ -1,17 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { stageTexts } from '../webview/protocol.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const read = (name: string) => JSON.parse(readFileSync(join(root, name), 'utf8')) as Record<string, string>;
 
-/** Every text that the code hands to `t(...)`, and the sentences that the page's worker link makes for the status. */
+/** Every text that the code hands to `t(...)`, and the sentences that the page and the VM make for whoever shows them. */
 function texts(): Set<string> {
-  const found = new Set<string>();
-  for (const folder of ['src', 'webview/page']) {
+  const found = new Set<string>(Object.values(stageTexts));
+  for (const folder of ['src', 'webview/page', 'webview/vm']) {
     for (const name of readdirSync(join(root, folder)).filter(file => file.endsWith('.ts') && !file.endsWith('.test.ts'))) {
       const code = readFileSync(join(root, folder, name), 'utf8');
-      for (const match of code.matchAll(/(?:\bt|#fail)\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/g)) found.add(match[1] ?? match[2]!);
+      for (const match of code.matchAll(/(?:\bt|#fail|\bsentence|\bBootError)\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/g)) found.add(match[1] ?? match[2]!);
     }
   }
   return found;

@@ -1,26 +1,27 @@
 /** The VM as the extension host knows it: its state, its log, and requests for its files, through whichever page runs it now. */
 import * as vscode from 'vscode';
 import type {
-  FileAnswers, FileChange, FileFailure, FileOutcome, FileRequest, HostToPage, LogLine, PageToHost, RunningProgram, VmStatus,
+  FileAnswers, FileChange, FileErrorKind, FileOutcome, FileRequest, HostToPage, LogLine, PageToHost, RunningProgram, VmStatus,
 } from '../webview/protocol.ts';
+import { fileSentence, localised } from './sentences.ts';
 
 /** A way to the page. */
 export interface Link {
   send(message: HostToPage): void;
 }
 
-/** The answer did not come; VS Code's own kinds are made of this in fileSystem.ts. */
+/** A request failed, or its answer did not come; VS Code's own kinds are made of this in fileSystem.ts. */
 export class RequestFailed extends Error {
-  readonly failure: FileFailure;
+  readonly kind: FileErrorKind;
 
-  constructor(failure: FileFailure) {
-    super(failure.message);
-    this.failure = failure;
+  constructor(kind: FileErrorKind, message: string) {
+    super(message);
+    this.kind = kind;
   }
 }
 
 interface Pending {
-  readonly resolve: (outcome: FileOutcome) => void;
+  readonly settle: (outcome: FileOutcome | RequestFailed) => void;
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
@@ -82,17 +83,16 @@ export class Machine implements vscode.Disposable {
   /** Asks the VM. Rejects with `RequestFailed`; at once with kind Unavailable while the VM doesn't run. */
   async request<R extends FileRequest>(request: R): Promise<FileAnswers[R['op']]> {
     const link = this.#link;
-    if (!link || !this.running) throw new RequestFailed({ kind: 'Unavailable', message: vscode.l10n.t('The Linux VM is not running') });
+    if (!link || !this.running) throw unavailable(vscode.l10n.t('The Linux VM is not running'));
     const id = this.#nextId++;
-    const outcome = await new Promise<FileOutcome>(resolve => {
+    const outcome = await new Promise<FileOutcome | RequestFailed>(settle => {
       const slow = request.op === 'readFile' || request.op === 'writeFile' || request.op === 'copy' || request.op === 'delete' || request.op === 'rename';
-      const timer = setTimeout(() => this.#answer(id, {
-        ok: false, failure: { kind: 'Unavailable', message: vscode.l10n.t('The Linux VM did not answer in time') },
-      }), slow ? deadline.data : deadline.quick);
-      this.#pending.set(id, { resolve, timer });
+      const timer = setTimeout(() => this.#answer(id, unavailable(vscode.l10n.t('The Linux VM did not answer in time'))), slow ? deadline.data : deadline.quick);
+      this.#pending.set(id, { settle, timer });
       link.send({ type: 'file.request', id, request });
     });
-    if (!outcome.ok) throw new RequestFailed(outcome.failure);
+    if (outcome instanceof RequestFailed) throw outcome;
+    if (!outcome.ok) throw new RequestFailed(outcome.failure.kind, fileSentence(outcome.failure));
     return outcome.value as FileAnswers[R['op']];
   }
 
@@ -103,16 +103,16 @@ export class Machine implements vscode.Disposable {
     this.#changes.dispose();
   }
 
-  #answer(id: number, outcome: FileOutcome): void {
+  #answer(id: number, outcome: FileOutcome | RequestFailed): void {
     const pending = this.#pending.get(id);
     if (!pending) return; // it came after its deadline
     this.#pending.delete(id);
     clearTimeout(pending.timer);
-    pending.resolve(outcome);
+    pending.settle(outcome);
   }
 
   #failPending(message: string): void {
-    for (const id of [...this.#pending.keys()]) this.#answer(id, { ok: false, failure: { kind: 'Unavailable', message } });
+    for (const id of [...this.#pending.keys()]) this.#answer(id, unavailable(message));
   }
 
   #setStatus(status: VmStatus): void {
@@ -125,7 +125,7 @@ export class Machine implements vscode.Disposable {
     if (status.state !== before.state) {
       void vscode.commands.executeCommand('setContext', 'linuxVm.state', status.state);
       this.#output.info(`VM: ${status.state}`);
-      if (status.state === 'error') this.#output.error(`${status.message}\n${status.detail}`.trim());
+      if (status.state === 'error') this.#output.error(`${localised(status.message)}\n${status.detail}`.trim());
     }
     this.#status.fire(status);
     const running = status.state === 'running';
@@ -139,4 +139,8 @@ export class Machine implements vscode.Disposable {
     else if (level === 'info') this.#output.info(text);
     else this.#output.debug(text);
   }
+}
+
+function unavailable(message: string): RequestFailed {
+  return new RequestFailed('Unavailable', message);
 }

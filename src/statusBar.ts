@@ -1,8 +1,8 @@
 /** The status bar item: what the VM does, a click away from its panel; hidden while it is off. */
 import * as vscode from 'vscode';
-import type { VmStatus } from '../webview/protocol.ts';
+import { stageTexts, type VmStatus } from '../webview/protocol.ts';
 import type { Machine } from './machine.ts';
-import { stageText } from './stages.ts';
+import { localised } from './sentences.ts';
 
 export function showStatus(machine: Machine): vscode.Disposable {
   const item = vscode.window.createStatusBarItem('linuxVm.status', vscode.StatusBarAlignment.Left, 10);
@@ -13,8 +13,8 @@ export function showStatus(machine: Machine): vscode.Disposable {
     item.backgroundColor = error ? new vscode.ThemeColor('statusBarItem.errorBackground') : undefined;
     item.text = `${error ? '$(error)' : status.state === 'starting' ? '$(loading~spin)' : '$(vm-running)'} Linux VM`;
     item.tooltip = status.state === 'running' ? vscode.l10n.t('The Linux VM is running. Click to show it.')
-      : status.state === 'starting' ? stageText(status.stage)
-      : error ? status.message : undefined;
+      : status.state === 'starting' ? vscode.l10n.t(stageTexts[status.stage])
+      : status.state === 'error' ? localised(status.message) : undefined;
     if (status.state === 'off') item.hide();
     else item.show();
   };

@@ -8,10 +8,26 @@
  * as an object. Between page and worker they are transferred, so the sender has lost them.
  */
 
+// ---------------------------------------------------------------- sentences
+
+/**
+ * A sentence for a person, which whoever shows it translates: its English original, by which l10n/ knows it, and what stands in its
+ * places `{0}`, `{1}` ...
+ */
+export interface Sentence {
+  readonly text: string;
+  readonly args: readonly (string | number)[];
+}
+
 // ---------------------------------------------------------------- state of the VM
 
 /** What a start is busy with, in this order. `page`: scripts arrive. `engine`: its wasm is compiled. `disk`: the manifest. `boot`: init runs. */
 export type StartStage = 'page' | 'engine' | 'disk' | 'boot';
+
+/** The stages in words, to be translated. */
+export const stageTexts: Readonly<Record<StartStage, string>> = {
+  page: 'Opening the panel', engine: 'Compiling the processor', disk: 'Reading the disk', boot: 'Booting',
+};
 
 export type VmStatus =
   /** Not started, closed by the user, or powered off from inside. */
@@ -20,8 +36,8 @@ export type VmStatus =
   | { readonly state: 'starting'; readonly stage: StartStage; readonly fraction: number }
   /** The first terminal may be used and file requests are answered. */
   | { readonly state: 'running' }
-  /** It will not run any more. `message` is one sentence for a person, `detail` what a bug report needs (may be empty). */
-  | { readonly state: 'error'; readonly message: string; readonly detail: string };
+  /** It will not run any more. `message` is one sentence, `detail` what a bug report needs (may be empty). */
+  | { readonly state: 'error'; readonly message: Sentence; readonly detail: string };
 
 /** A line for the output channel, without its newline. */
 export interface LogLine {
@@ -120,10 +136,11 @@ export interface FileAnswers {
 export type FileErrorKind =
   'FileNotFound' | 'FileExists' | 'FileNotADirectory' | 'FileIsADirectory' | 'NoPermissions' | 'Unavailable' | 'Other';
 
-/** `message`: a sentence with the path, e.g. "No space left on device (ENOSPC): /home/user/a". */
+/** `errno`: its name, e.g. ENOSPC; the host has the words. `path`: what it is about, two of them with an arrow between. */
 export interface FileFailure {
   readonly kind: FileErrorKind;
-  readonly message: string;
+  readonly errno: string;
+  readonly path: string;
 }
 
 export type FileOutcome =
@@ -184,8 +201,8 @@ export type TerminalEvent =
   | { readonly type: 'terminal.output'; readonly terminal: number; readonly data: Uint8Array }
   /** The started program ended and all its output is sent. `signal` is a name such as SIGKILL, or null; `code` then is 128 + its number. */
   | { readonly type: 'terminal.exit'; readonly terminal: number; readonly code: number; readonly signal: string | null }
-  /** It could not be started; `message` is a sentence. */
-  | { readonly type: 'terminal.failed'; readonly terminal: number; readonly message: string };
+  /** It could not be started. */
+  | { readonly type: 'terminal.failed'; readonly terminal: number; readonly message: Sentence };
 
 /** The worker leaves output in the pty (whose writer then sleeps) while more than this many bytes of a terminal aren't acknowledged. */
 export const terminalWindow = 256 * 1024;

@@ -123,13 +123,13 @@ function tell(type: FileChange['type'], path: string): void {
 function answer(id: number, request: FileRequest): void {
   const ok = (value: FileStatus | Uint8Array | string | null | { name: string; kind: 'file' | 'directory'; symlink: boolean }[]) =>
     self.postMessage({ type: 'file.answer', id, outcome: { ok: true, value } });
-  const fail = (kind: FileFailure['kind'], message: string) => self.postMessage({ type: 'file.answer', id, outcome: { ok: false, failure: { kind, message } } });
+  const fail = (kind: FileFailure['kind'], errno: string, path: string) => self.postMessage({ type: 'file.answer', id, outcome: { ok: false, failure: { kind, errno, path } } });
   if (request.op === 'watch') return watches.set(request.watch, request), ok(null);
   if (request.op === 'unwatch') return watches.delete(request.watch), ok(null);
   if (request.op === 'rename' || request.op === 'copy') {
     const source = files.get(request.from);
-    if (!source) return fail('FileNotFound', `No such file or directory (ENOENT): ${request.from}`);
-    if (files.has(request.to) && !request.overwrite) return fail('FileExists', `File exists (EEXIST): ${request.to}`);
+    if (!source) return fail('FileNotFound', 'ENOENT', request.from);
+    if (files.has(request.to) && !request.overwrite) return fail('FileExists', 'EEXIST', request.to);
     files.set(request.to, source);
     tell('created', request.to);
     if (request.op === 'rename') {
@@ -139,14 +139,14 @@ function answer(id: number, request: FileRequest): void {
     return ok(null);
   }
   const node = files.get(request.path);
-  if (request.op === 'createDirectory') return node ? fail('FileExists', request.path) : (makeDirectory(request.path), tell('created', request.path), ok(null));
+  if (request.op === 'createDirectory') return node ? fail('FileExists', 'EEXIST', request.path) : (makeDirectory(request.path), tell('created', request.path), ok(null));
   if (request.op === 'writeFile') {
-    if (!node && !request.create) return fail('FileNotFound', request.path);
+    if (!node && !request.create) return fail('FileNotFound', 'ENOENT', request.path);
     files.set(request.path, { content: request.content, mode: 0o644, mtime: Date.now() });
     tell(node ? 'changed' : 'created', request.path);
     return ok(null);
   }
-  if (!node) return fail('FileNotFound', `No such file or directory (ENOENT): ${request.path}`);
+  if (!node) return fail('FileNotFound', 'ENOENT', request.path);
   switch (request.op) {
     case 'stat': {
       const directory = 'directory' in node;
@@ -157,8 +157,8 @@ function answer(id: number, request: FileRequest): void {
       const names = [...files.keys()].filter(path => path !== '/' && path.startsWith(prefix) && !path.slice(prefix.length).includes('/'));
       return ok(names.map(path => ({ name: path.slice(prefix.length), kind: 'directory' in files.get(path)! ? 'directory' : 'file', symlink: false })));
     }
-    case 'readFile': return 'content' in node ? ok(node.content.slice(request.offset, request.offset + request.length)) : fail('FileIsADirectory', request.path);
-    case 'readLink': return fail('Other', `Invalid argument (EINVAL): ${request.path}`);
+    case 'readFile': return 'content' in node ? ok(node.content.slice(request.offset, request.offset + request.length)) : fail('FileIsADirectory', 'EISDIR', request.path);
+    case 'readLink': return fail('Other', 'EINVAL', request.path);
     case 'delete':
       files.delete(request.path);
       tell('deleted', request.path);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { HostTerminal } from '../../webview/kernel/tty/hostTerminal.ts';
 import { VirtualMachine } from '../../webview/vm/machine.ts';
 import { openDisk } from '../../webview/vm/node/disk.ts';
+import { english } from '../../webview/vm/sentence.ts';
 import { root } from './run.ts';
 
 /** Boots the base image. What the machine logs goes to `log`; a fault of ours rejects whatever waits. */
@@ -39,7 +40,9 @@ export class Session {
   static async start(machine: VirtualMachine, command: readonly string[] = [], environment: Readonly<Record<string, string>> = {}): Promise<Session> {
     const user = await machine.user('user');
     if (!user) throw new Error('no user');
-    const session = new Session(machine, machine.openTerminal(user, 80, 24, Infinity));
+    const terminal = machine.openTerminal(user, 80, 24, Infinity);
+    if ('text' in terminal) throw new Error(terminal.text);
+    const session = new Session(machine, terminal);
     const result = await machine.start({
       user: 'user', command, environment: { PS1: '$ ', ...environment }, terminal: session.terminal,
       ended: status => {
@@ -47,7 +50,7 @@ export class Session {
         session.#changed?.();
       },
     });
-    if (typeof result === 'string') throw new Error(result);
+    if ('text' in result) throw new Error(english(result));
     return session;
   }
 

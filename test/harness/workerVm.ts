@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { imageId, readManifest, writeManifest, type Manifest } from '../../webview/fs/block/manifest.ts';
 import type { FileOutcome, FileRequest, LogLine, PageToWorker, VmStatus, WorkerToPage } from '../../webview/protocol.ts';
+import { english } from '../../webview/vm/sentence.ts';
 import { WorkerMachine } from '../../webview/vm/workerMachine.ts';
 import { root } from './run.ts';
 
@@ -141,7 +142,7 @@ export class WorkerVm {
         this.#machine.receive({ type: 'terminal.acknowledge', terminal: message.terminal, bytes: message.data.length });
         break;
       case 'terminal.exit': this.screen += `<exit ${message.code} ${message.signal}>`; break;
-      case 'terminal.failed': this.screen += `<failed ${message.message}>`; break;
+      case 'terminal.failed': this.screen += `<failed ${english(message.message)}>`; break;
       case 'file.answer':
         this.#answers.get(message.id)?.(message.outcome);
         this.#answers.delete(message.id);

@@ -1,5 +1,5 @@
 /** What lies over the terminals while the VM doesn't run: progress with a way to cancel, what went wrong, or that it is off. */
-import type { StartStage, VmStatus } from '../protocol.ts';
+import { stageTexts, type VmStatus } from '../protocol.ts';
 import { element } from './elements.ts';
 import type { Texts } from './texts.ts';
 
@@ -34,11 +34,11 @@ export class Cover {
     this.#progress.hidden = status.state !== 'starting';
     this.#detail.hidden = status.state !== 'error';
     if (status.state === 'starting') {
-      this.#title.textContent = this.#stage(status.stage);
+      this.#title.textContent = this.#texts.t(stageTexts[status.stage]);
       this.#progress.setAttribute('value', String(Math.round(status.fraction * 100)));
       this.#offer(this.#texts.t('Cancel'), this.#actions.cancel);
     } else if (status.state === 'error') {
-      this.#title.textContent = this.#texts.t(status.message);
+      this.#title.textContent = this.#texts.sentence(status.message);
       this.#detail.textContent = status.detail;
       this.#offer(this.#texts.t('Start again'), this.#actions.restart);
     } else if (status.state === 'off') {
@@ -50,14 +50,5 @@ export class Cover {
   #offer(label: string, act: () => void): void {
     this.#button.textContent = label;
     this.#act = act;
-  }
-
-  #stage(stage: StartStage): string {
-    switch (stage) {
-      case 'page': return this.#texts.t('Opening the panel');
-      case 'engine': return this.#texts.t('Compiling the processor');
-      case 'disk': return this.#texts.t('Reading the disk');
-      case 'boot': return this.#texts.t('Booting');
-    }
   }
 }

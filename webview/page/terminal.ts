@@ -109,7 +109,7 @@ export class Terminal {
       return this.#xterm.write(event.data, () => this.#shown(bytes));
     }
     this.#alive = false;
-    if (event.type === 'terminal.failed') return this.#notice(event.message);
+    if (event.type === 'terminal.failed') return this.#notice(this.#texts.sentence(event.message));
     if (event.code === 0) return this.#host.ended(this);
     this.#notice(event.signal ? this.#texts.t('The shell was ended by {0}.', event.signal) : this.#texts.t('The shell ended with status {0}.', event.code));
   }

@@ -1,4 +1,6 @@
 /** What a person reads in the page, by its English original, in the language that VS Code speaks. */
+import type { Sentence } from '../protocol.ts';
+
 export class Texts {
   #translations: Readonly<Record<string, string>> = {};
 
@@ -10,5 +12,9 @@ export class Texts {
   t(original: string, ...args: readonly (string | number)[]): string {
     const text = this.#translations[original] ?? original;
     return text.replace(/\{(\d+)\}/g, (place, index: string) => String(args[Number(index)] ?? place));
+  }
+
+  sentence({ text, args }: Sentence): string {
+    return this.t(text, ...args);
   }
 }

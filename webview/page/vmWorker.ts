@@ -95,9 +95,9 @@ export class VmWorker {
     this.onMessage({ type: 'status', status: { state: 'starting', stage, fraction } });
   }
 
-  #fail(message: string, detail: string): void {
+  #fail(text: string, detail: string): void {
     this.#end();
-    this.onMessage({ type: 'status', status: { state: 'error', message, detail } });
+    this.onMessage({ type: 'status', status: { state: 'error', message: { text, args: [] }, detail } });
   }
 
   #end(): void {

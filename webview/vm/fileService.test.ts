@@ -36,14 +36,15 @@ afterEach(() => {
 
 async function ask<R extends FileRequest>(request: R, as = service): Promise<FileAnswers[R['op']]> {
   const outcome = await as.answer(request);
-  if (!outcome.ok) throw new Error(`${outcome.failure.kind}: ${outcome.failure.message}`);
+  if (!outcome.ok) throw new Error(`${outcome.failure.kind}: ${outcome.failure.errno} ${outcome.failure.path}`);
   return outcome.value as FileAnswers[R['op']];
 }
 
 async function failure(request: FileRequest, as = service): Promise<FileErrorKind | 'none'> {
   const outcome = await as.answer(request);
   if (outcome.ok) return 'none';
-  expect(outcome.failure.message).toMatch(/^[A-Z].* \(E[A-Z]+\): \//);
+  expect(outcome.failure.errno).toMatch(/^E[A-Z]+$/);
+  expect(outcome.failure.path).toMatch(/^\//);
   return outcome.failure.kind;
 }
 

@@ -30,14 +30,6 @@ const kinds: Readonly<Record<number, FileErrorKind>> = {
   [Errno.EACCES]: 'NoPermissions', [Errno.EPERM]: 'NoPermissions', [Errno.EROFS]: 'NoPermissions',
 };
 
-const sentences: Readonly<Record<number, string>> = {
-  [Errno.ENOENT]: 'No such file or directory', [Errno.EEXIST]: 'The file exists already', [Errno.ENOTDIR]: 'Not a directory',
-  [Errno.EISDIR]: 'Is a directory', [Errno.EACCES]: 'Permission denied', [Errno.EPERM]: 'Operation not permitted',
-  [Errno.EROFS]: 'The file system is read-only', [Errno.ENOSPC]: 'No space left on the VM\'s disk', [Errno.ENOTEMPTY]: 'The directory is not empty',
-  [Errno.EIO]: 'The VM\'s disk could not be read; see the output channel', [Errno.ELOOP]: 'Too many levels of symbolic links',
-  [Errno.ENAMETOOLONG]: 'The name is too long', [Errno.EFBIG]: 'The file is too large', [Errno.ENOMEM]: 'The VM is out of memory',
-};
-
 const copyPiece = 1 << 20;
 
 export class FileService {
@@ -58,8 +50,7 @@ export class FileService {
     if (!failed(result)) return { ok: true, value: result };
     const error = Math.abs(result.errno);
     const path = 'path' in request ? request.path : 'to' in request ? `${request.from} → ${request.to}` : '';
-    const sentence = sentences[error] ?? 'The operation failed';
-    return { ok: false, failure: { kind: kinds[error] ?? 'Other', message: `${sentence} (${errnoName(error)}): ${path}` } };
+    return { ok: false, failure: { kind: kinds[error] ?? 'Other', errno: errnoName(error), path } };
   }
 
   *#perform(request: FileRequest): Io<Result<Value>> {

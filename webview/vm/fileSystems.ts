@@ -73,7 +73,7 @@ export function* mountSystem({ vfs, cache, devpts, host }: FileSystems, system: 
 function* makeDirectories(vfs: Namespace, caller: Caller, list: readonly (readonly [string, number])[]): Io<void> {
   for (const [path, mode] of list) {
     const made = yield* vfs.mkdir(caller, vfs.root, path, mode);
-    if (made < 0) throw new BootError(`${path} could not be made.`, errnoName(made));
+    if (made < 0) throw new BootError('{0} could not be made.', errnoName(made), path);
     const place = yield* placeOf(vfs, caller, path);
     yield* vfs.setAttributes(caller, place, { mode });
   }
@@ -90,7 +90,7 @@ export function* mountAt(vfs: Namespace, caller: Caller, fileSystem: FileSystem,
   yield* makeParents(vfs, caller, path);
   const place = yield* placeOf(vfs, caller, path);
   const mount = vfs.mount(fileSystem, place, source, flags);
-  if (typeof mount === 'number') throw new BootError(`${path} could not be mounted.`, errnoName(mount));
+  if (typeof mount === 'number') throw new BootError('{0} could not be mounted.', errnoName(mount), path);
 }
 
 /** Makes a directory and those above it; what is there stays. */

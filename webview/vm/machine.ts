@@ -17,9 +17,11 @@ import { HostTerminal } from '../kernel/tty/hostTerminal.ts';
 import type { OpenFile } from '../fs/vfs/openFile.ts';
 import { fromText, type ByteString } from '../lib/byteString.ts';
 import { runAsync, type Io } from '../lib/wait.ts';
+import type { Sentence } from '../protocol.ts';
 import { BootError } from './bootError.ts';
 import { Driver } from './driver.ts';
 import { hostDevice, mountAt, mountDisk, mountSystem, newFileSystem, type FileSystems } from './fileSystems.ts';
+import { sentence } from './sentence.ts';
 import { KernelSystemView } from './systemView.ts';
 import { lookUpUser, readSmallFile, type User } from './users.ts';
 
@@ -128,7 +130,7 @@ export class VirtualMachine {
     const { vfs, host } = this.fileSystems;
     for (const [index, { files, guest, readOnly }] of hostMounts.entries()) {
       const fileSystem = Hostfs.open(files, hostDevice(index), readOnly, this.engine.frames);
-      if (typeof fileSystem === 'number') throw new BootError(`The host's directory for ${guest} can't be read.`, errnoName(fileSystem));
+      if (typeof fileSystem === 'number') throw new BootError("The host's directory for {0} can't be read.", errnoName(fileSystem), guest);
       yield* mountAt(vfs, host, fileSystem, guest, 'host', readOnly ? MS_RDONLY | MS_RELATIME : MS_RELATIME);
     }
   }
@@ -138,10 +140,10 @@ export class VirtualMachine {
     return runAsync(lookUpUser(this.fileSystems.vfs, this.fileSystems.host, fromText(name)));
   }
 
-  /** A terminal that programs can be started on; `window` as in HostTerminal. */
-  openTerminal(owner: User, columns: number, rows: number, window: number): HostTerminal {
+  /** A terminal that programs can be started on, or why there is none; `window` as in HostTerminal. */
+  openTerminal(owner: User, columns: number, rows: number, window: number): HostTerminal | Sentence {
     const terminal = this.kernel.files.ptys.create(owner);
-    if (typeof terminal === 'number') throw new BootError('There are too many terminals.', errnoName(terminal));
+    if (typeof terminal === 'number') return sentence('There are too many terminals.');
     const host = new HostTerminal(this.kernel.files.ptys, terminal, window);
     host.resize(columns, rows);
     this.kernel.files.console ??= terminal;
@@ -155,10 +157,10 @@ export class VirtualMachine {
     terminal.close();
   }
 
-  /** Starts a program. Resolves to its process, or to a sentence about why it can't be started. */
-  async start(options: ProgramOptions): Promise<Process | string> {
+  /** Starts a program. Resolves to its process, or to why it can't be started. */
+  async start(options: ProgramOptions): Promise<Process | Sentence> {
     const user = await this.user(options.user);
-    if (!user) return `There is no user ${options.user} in the VM.`;
+    if (!user) return sentence('There is no user {0} in the VM.', options.user);
     const shell = options.command === undefined || options.command.length === 0;
     const name = user.shell.slice(user.shell.lastIndexOf('/') + 1);
     const argv: ByteString[] = shell ? [`-${name}`] : options.command.map(fromText);
@@ -169,7 +171,7 @@ export class VirtualMachine {
       uid: user.uid, gid: user.gid, groups: user.groups, cwd: options.cwd ? fromText(options.cwd) : user.home, umask: 0o022,
       streams: options.streams, terminal: options.terminal?.terminal,
     }));
-    if (typeof process === 'number') return `${shell ? user.shell : options.command[0]} can't be started: ${errnoName(process)}.`;
+    if (typeof process === 'number') return sentence("{0} can't be started: {1}.", shell ? user.shell : options.command[0]!, errnoName(process));
     this.#endings.set(process, options.ended);
     this.#driver.wake();
     return process;
@@ -188,11 +190,6 @@ export class VirtualMachine {
     ended?.(status);
   }
 
-  /** Something happened outside of the machine that it should look at. */
-  wake(): void {
-    this.#driver.wake();
-  }
-
   /** Ends all activity. */
   stop(): void {
     this.#driver.stop();
@@ -204,7 +201,7 @@ function makeEngine({ engine, memory }: MachineOptions): Engine {
   try {
     return new Engine({ module: engine, frames: Math.floor(memory / 4096), now: () => (performance.now() - started) * 1e6 });
   } catch (error) {
-    throw new BootError(`There is not enough memory for a VM of ${Math.round(memory / 2 ** 20)} MB; choose less.`, String(error));
+    throw new BootError('There is not enough memory for a VM of {0} MB; choose less.', String(error), Math.round(memory / 2 ** 20));
   }
 }
 

@@ -8,8 +8,9 @@ import type { JobControl } from '../kernel/tty/jobControl.ts';
 import { Ptys } from '../kernel/tty/pty.ts';
 import type { TerminalFile } from '../kernel/tty/terminalFile.ts';
 import { BufferSource } from '../lib/transfer.ts';
-import { terminalWindow, type TerminalEvent } from '../protocol.ts';
+import { terminalWindow, type Sentence, type TerminalEvent } from '../protocol.ts';
 import type { ProgramOptions } from './machine.ts';
+import { sentence } from './sentence.ts';
 import { TerminalService, type TerminalMachine } from './terminalService.ts';
 
 const user = { name: 'user', uid: 1000, gid: 1000, groups: [1000], home: '/home/user', shell: '/bin/bash' };
@@ -22,7 +23,7 @@ class Bench implements TerminalMachine {
   readonly service = new TerminalService(this, user, event => this.events.push(event));
   started: ProgramOptions | undefined;
   /** What `start` answers; a promise that the test resolves. */
-  answer: Promise<Process | string> = Promise.resolve({} as Process);
+  answer: Promise<Process | Sentence> = Promise.resolve({} as Process);
   closed = 0;
 
   constructor() {
@@ -33,9 +34,9 @@ class Bench implements TerminalMachine {
     this.ptys = new Ptys(jobControl, { add: () => {}, remove: () => {}, pathOf: () => anonymousPath() });
   }
 
-  openTerminal(owner: { uid: number; gid: number }, columns: number, rows: number, window: number): HostTerminal {
+  openTerminal(owner: { uid: number; gid: number }, columns: number, rows: number, window: number): HostTerminal | Sentence {
     const terminal = this.ptys.create(owner);
-    if (typeof terminal === 'number') throw new Error('There are too many terminals.');
+    if (typeof terminal === 'number') return sentence('There are too many terminals.');
     const host = new HostTerminal(this.ptys, terminal, window);
     host.resize(columns, rows);
     return host;
@@ -44,11 +45,10 @@ class Bench implements TerminalMachine {
     this.closed++;
     terminal.close();
   }
-  start(options: ProgramOptions): Promise<Process | string> {
+  start(options: ProgramOptions): Promise<Process | Sentence> {
     this.started = options;
     return this.answer;
   }
-  wake(): void {}
 
   get slave(): TerminalFile {
     return this.ptys.openSlave(anonymousPath(), anonymousPath().dentry.inode!, O_RDWR | O_NOCTTY, 0) as TerminalFile;
@@ -113,10 +113,20 @@ describe('terminals', () => {
 
   it('say why a program can not be started', async () => {
     const bench = new Bench();
-    bench.answer = Promise.resolve('vi can\'t be started: ENOENT.');
+    const why = sentence("{0} can't be started: {1}.", 'vi', 'ENOENT');
+    bench.answer = Promise.resolve(why);
     await bench.service.receive({ ...open, command: ['vi'] });
-    expect(bench.others).toEqual([{ type: 'terminal.failed', terminal: 7, message: 'vi can\'t be started: ENOENT.' }]);
+    expect(bench.others).toEqual([{ type: 'terminal.failed', terminal: 7, message: why }]);
     expect(bench.closed).toBe(1);
+  });
+
+  it('say so when there are too many', async () => {
+    const bench = new Bench();
+    const why = sentence('There are too many terminals.');
+    bench.openTerminal = () => why;
+    await bench.service.receive(open);
+    expect(bench.events).toEqual([{ type: 'terminal.failed', terminal: 7, message: why }]);
+    await bench.service.receive({ type: 'terminal.close', terminal: 7 });
   });
 
   it('that are closed while their program starts hang up once it has a session', async () => {

@@ -2,7 +2,7 @@
 import type { HostTerminal } from '../kernel/tty/hostTerminal.ts';
 import type { Terminal } from '../kernel/tty/terminal.ts';
 import type { Process } from '../kernel/task/process.ts';
-import type { TerminalEvent, TerminalRequest } from '../protocol.ts';
+import type { Sentence, TerminalEvent, TerminalRequest } from '../protocol.ts';
 import { terminalWindow } from '../protocol.ts';
 import { exitOf } from './exitStatus.ts';
 import type { ProgramOptions } from './machine.ts';
@@ -10,10 +10,9 @@ import type { User } from './users.ts';
 
 /** What is needed of a VirtualMachine. */
 export interface TerminalMachine {
-  openTerminal(owner: User, columns: number, rows: number, window: number): HostTerminal;
+  openTerminal(owner: User, columns: number, rows: number, window: number): HostTerminal | Sentence;
   closeTerminal(terminal: HostTerminal): void;
-  start(options: ProgramOptions): Promise<Process | string>;
-  wake(): void;
+  start(options: ProgramOptions): Promise<Process | Sentence>;
 }
 
 type OpenRequest = Extract<TerminalRequest, { type: 'terminal.open' }>;
@@ -66,16 +65,11 @@ export class TerminalService {
         break;
       case 'terminal.close': this.#close(request.terminal, tab); break;
     }
-    this.#machine.wake();
   }
 
   async #open({ terminal, columns, rows, command, cwd }: OpenRequest): Promise<void> {
-    let host: HostTerminal;
-    try {
-      host = this.#machine.openTerminal(this.#user, columns, rows, terminalWindow);
-    } catch (error) {
-      return this.#post({ type: 'terminal.failed', terminal, message: error instanceof Error ? error.message : String(error) });
-    }
+    const host = this.#machine.openTerminal(this.#user, columns, rows, terminalWindow);
+    if ('text' in host) return this.#post({ type: 'terminal.failed', terminal, message: host });
     const tab: Tab = { host, shell: undefined, isStarting: true, isClosed: false, status: undefined };
     this.#tabs.set(terminal, tab);
     host.onOutput(data => this.#post({ type: 'terminal.output', terminal, data }));
@@ -87,7 +81,7 @@ export class TerminalService {
       },
     });
     tab.isStarting = false;
-    if (typeof started === 'string') {
+    if ('text' in started) {
       const isClosed = tab.isClosed;
       this.#forget(terminal, tab);
       if (!isClosed) this.#post({ type: 'terminal.failed', terminal, message: started });

@@ -9,14 +9,15 @@ import { FileService } from './fileService.ts';
 import { VirtualMachine } from './machine.ts';
 import { PageSource, browserCodec } from './pageSource.ts';
 import { ProgramWatch } from './programWatch.ts';
+import { sentence } from './sentence.ts';
 import { TerminalService } from './terminalService.ts';
 import { setTimeZone } from './timeZone.ts';
 import type { User } from './users.ts';
 
 const loginUser = 'user';
-/** The page's own sentences in the same cases, so that they are translated. */
-const brokenSentence = 'The Linux VM stopped because of an error of its own.';
-const diskSentence = "The Linux VM's disk is missing or damaged. If starting again doesn't help, install the extension again.";
+/** The page's own sentences in the same cases. */
+const brokenSentence = sentence('The Linux VM stopped because of an error of its own.');
+const diskSentence = sentence("The Linux VM's disk is missing or damaged. If starting again doesn't help, install the extension again.");
 
 interface Services {
   readonly machine: VirtualMachine;
@@ -53,7 +54,7 @@ export class WorkerMachine {
   fail(error: unknown): void {
     if (error instanceof DiskError) {
       this.#end({ state: 'error', message: diskSentence, detail: error.detail ? `${error.message} (${error.detail})` : error.message });
-    } else if (error instanceof BootError) this.#end({ state: 'error', message: error.message, detail: error.detail });
+    } else if (error instanceof BootError) this.#end({ state: 'error', message: error.sentence, detail: error.detail });
     else this.#end({ state: 'error', message: brokenSentence, detail: error instanceof Error ? error.stack ?? error.message : String(error) });
   }
 

@@ -9,6 +9,7 @@ import { runAsync } from '../../lib/wait.ts';
 import { BootError } from '../bootError.ts';
 import { exitOf } from '../exitStatus.ts';
 import { VirtualMachine } from '../machine.ts';
+import { english } from '../sentence.ts';
 import { exportDisk, openDisk, type OpenedDisk } from './disk.ts';
 import { NodeHostFiles } from './hostFiles.ts';
 import { parseOptions, usage, UsageError, type Options } from './options.ts';
@@ -84,6 +85,7 @@ async function connectTerminal(machine: VirtualMachine, user: string): Promise<H
   if (!owner) throw new BootError(`There is no user ${user} in the VM.`);
   const { stdin, stdout } = process;
   const terminal = machine.openTerminal(owner, stdout.columns ?? 80, stdout.rows ?? 24, Infinity);
+  if ('text' in terminal) throw new BootError(terminal.text, '', ...terminal.args);
   terminal.onOutput(bytes => stdout.write(bytes));
   stdin.setRawMode(true);
   stdin.on('data', (data: Buffer) => terminal.input(new Uint8Array(data)));
@@ -129,8 +131,8 @@ async function run(options: Options): Promise<void> {
     user: options.user, command: options.command, cwd: options.cwd, environment: options.environment, ended,
     ...(terminal ? { terminal } : { streams: connectStreams(machine) }),
   });
-  if (typeof result !== 'string') return;
-  complain(result);
+  if (!('text' in result)) return;
+  complain(english(result));
   finish(127);
 }
 
