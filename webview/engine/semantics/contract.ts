@@ -176,6 +176,8 @@ export function pin(code: Code, value: Int): Int {
 export interface HelperDefinition {
   readonly parameters: readonly Type[];
   readonly result: Type | undefined;
+  /** It works on the register file in memory (general and xmm registers, flags), not only on its parameters. */
+  readonly usesRegisters?: boolean;
   /** Writes the body; parameters are `code.parameter(i, type)`. */
   body(code: Code, helpers: Helpers): void;
 }

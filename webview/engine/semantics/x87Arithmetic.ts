@@ -121,6 +121,8 @@ export const x87Arithmetic: Descriptions = {
   FIADD: binary(0, false, true), FIMUL: binary(1, false, true), FISUB: binary(2, false, true), FISUBR: binary(6, false, true),
   FIDIV: binary(3, false, true), FIDIVR: binary(7, false, true),
   FSQRT: stacked('x87SquareRoot'), FPREM: stacked('x87Prem'), FPREM1: stacked('x87Prem1'), FSCALE: stacked('x87ScaleStack'), FXTRACT: stacked('x87Extract'),
+  FSIN: stacked('x87Sin'), FCOS: stacked('x87Cos'), FSINCOS: stacked('x87SinCos'), FPTAN: stacked('x87Tan'), FPATAN: stacked('x87Atan', true),
+  F2XM1: stacked('x87F2xm1'), FYL2X: stacked('x87Fyl2x', true), FYL2XP1: stacked('x87Fyl2xp1', true),
   FCOM: compare(0, false), FCOMP: compare(1, false), FCOMPP: compare(2, false), FICOM: compare(0, false, true), FICOMP: compare(1, false, true),
   FUCOM: compare(0, true), FUCOMP: compare(1, true), FUCOMPP: compare(2, true),
   FCOMI: compareFlags(false, false), FCOMIP: compareFlags(true, false), FUCOMI: compareFlags(false, true), FUCOMIP: compareFlags(true, true),

@@ -21,4 +21,4 @@ function cpuid(code: Code): void {
   answer(code, [0, 0, 0, 0]);
 }
 
-export const cpuidHelper: HelperDefinitions = { cpuid: { parameters: [], result: undefined, body: cpuid } };
+export const cpuidHelper: HelperDefinitions = { cpuid: { parameters: [], result: undefined, usesRegisters: true, body: cpuid } };

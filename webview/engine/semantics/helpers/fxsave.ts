@@ -57,6 +57,6 @@ function fxrstor(code: Code, helpers: Helpers): void {
 }
 
 export const fxsaveHelpers: HelperDefinitions = {
-  fxsave: { parameters: ['i64'], result: undefined, body: fxsave },
-  fxrstor: { parameters: ['i64'], result: 'i32', body: fxrstor },
+  fxsave: { parameters: ['i64'], result: undefined, usesRegisters: true, body: fxsave },
+  fxrstor: { parameters: ['i64'], result: 'i32', usesRegisters: true, body: fxrstor },
 };

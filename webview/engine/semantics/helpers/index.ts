@@ -14,10 +14,14 @@ import { x87ArithmeticHelpers } from './x87Arithmetic.ts';
 import { x87DecimalHelpers } from './x87Decimal.ts';
 import { x87EnvironmentHelpers } from './x87Environment.ts';
 import { x87ExactHelpers } from './x87Exact.ts';
+import { x87LogarithmHelpers } from './x87Logarithm.ts';
 import { x87RoundingHelpers } from './x87Rounding.ts';
 import { x87StateHelpers } from './x87State.ts';
+import { x87TrigonometryHelpers } from './x87Trigonometry.ts';
+import { x87WideHelpers } from './x87Wide.ts';
 
 /** By name. */
 export const helpers: HelperDefinitions = merge({
-  bitHelpers, compareStringsHelper, cpuidHelper, cryptoHelpers, fxsaveHelpers, roundingHelpers, softFloatHelpers, stringHelpers, wide, x87ArithmeticHelpers, x87DecimalHelpers, x87EnvironmentHelpers, x87ExactHelpers, x87RoundingHelpers, x87StateHelpers,
+  bitHelpers, compareStringsHelper, cpuidHelper, cryptoHelpers, fxsaveHelpers, roundingHelpers, softFloatHelpers, stringHelpers, wide, x87ArithmeticHelpers, x87DecimalHelpers, x87EnvironmentHelpers, x87ExactHelpers, x87LogarithmHelpers, x87RoundingHelpers, x87StateHelpers,
+  x87TrigonometryHelpers, x87WideHelpers,
 });

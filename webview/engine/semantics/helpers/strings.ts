@@ -218,5 +218,5 @@ const bodies: Readonly<Record<string, (width: Width, code: Code, helpers: Helper
 
 export const stringHelpers: HelperDefinitions = Object.fromEntries(Object.entries(bodies).flatMap(([name, body]) => (
   [1, 2, 4, 8] as const).map((width): [string, HelperDefinition] => [
-  `${name}${width}`, { parameters: ['i64', 'i32'], result: 'i32', body: (code, helpers) => body(width, code, helpers) },
+  `${name}${width}`, { parameters: ['i64', 'i32'], result: 'i32', usesRegisters: true, body: (code, helpers) => body(width, code, helpers) },
 ])));
