@@ -90,6 +90,39 @@ export function fitString(random: Random, state: State, gsBase: number): void {
   }
 }
 
+/** ST(0) as the 80-bit number nearest to `numerator` / 2^`places`, positive, or one of its neighbours. */
+function putTop(random: Random, state: State, numerator: bigint, places: number): void {
+  const length = numerator.toString(2).length, drop = BigInt(Math.max(length - 64, 0));
+  const mantissa = length > 64 ? numerator >> drop : numerator << BigInt(64 - length);
+  const view = new DataView(state.fx.buffer, state.fx.byteOffset + 32, 10);
+  view.setBigUint64(0, BigInt.asUintN(64, mantissa + BigInt(random.below(5) - 2)) | 1n << 63n, true);
+  view.setUint16(8, (random.below(2) << 15) | (16383 + length - 1 - places), true);
+}
+
+/** Multiples of pi / 2, where argument reduction cancels most. */
+function fitAngle(random: Random, state: State): void {
+  if (!random.oneIn(3)) return;
+  const multiple = (BigInt(random.next()) | 1n << BigInt(random.below(62))) >> BigInt(random.below(31));
+  putTop(random, state, 0xc90fdaa22168c234c4c6628b80dc1cd1n * (multiple + 1n), 127);
+}
+
+/** Numbers near 1 for logarithms, near powers of two, and near the ends of the interval of f in the reduction. */
+function fitLogarithm(random: Random, state: State): void {
+  if (!random.oneIn(3)) return;
+  const edge = random.pick([1n << 127n, 1n << 127n, 0xb504f333f9de6484597d89b3754abe9fn, 1n << 125n, 3n << 125n]);
+  const off = random.bits64() >> BigInt(random.below(64)) << BigInt(random.below(60));
+  putTop(random, state, edge + (random.oneIn(2) ? off : -off), 127 - random.pick([0, 0, 0, 1, 3, 100, -1, -2, -50]));
+}
+
+/** ST(0) at an exponent up to 200 above that of ST(1), for remainders in one step and more; also multiples and halves of it. */
+function fitRemainder(random: Random, state: State): void {
+  if (!random.oneIn(2)) return;
+  const view = new DataView(state.fx.buffer, state.fx.byteOffset + 32, 32);
+  const exponent = view.getUint16(24, true) & 0x7fff;
+  view.setUint16(8, (random.below(2) << 15) | Math.min(Math.max(exponent + random.pick([-2, -1, 0, 1, random.below(70), random.below(200)]), 0), 0x7ffe), true);
+  if (random.oneIn(3)) view.setBigUint64(0, view.getBigUint64(16, true) + BigInt(random.below(3) - 1) & (1n << 64n) - 1n, true);
+}
+
 /** Changes `state` for a row's operation; in most cases a little. */
 export function fitState(random: Random, row: Row, state: State, operand: Operand): void {
   switch (row.operation) {
@@ -112,6 +145,9 @@ export function fitState(random: Random, row: Row, state: State, operand: Operan
     case 'LOOP': case 'LOOPE': case 'LOOPNE': case 'JrCXZ':
       if (random.oneIn(2)) state.setGpr(rcx, random.pick([0n, 1n, 0x100000000n, 0x100000001n, 0xffffffff00000000n]));
       return;
+    case 'FSIN': case 'FCOS': case 'FSINCOS': case 'FPTAN': return fitAngle(random, state);
+    case 'FYL2X': case 'FYL2XP1': case 'F2XM1': return fitLogarithm(random, state);
+    case 'FPREM': case 'FPREM1': case 'FPATAN': case 'FSCALE': return fitRemainder(random, state);
     default:
   }
 }

@@ -111,7 +111,9 @@ function fillFx(random: Random, fx: Uint8Array, variation: Variation): void {
   if (variation.unmasked && random.oneIn(2)) control &= ~random.below(64);
   view.setUint16(0, control, true);
   const top = random.below(8);
-  view.setUint16(2, (top << 11) | (random.next() & 0x4700), true); // no exceptions pending
+  // Seldom with exceptions of an earlier instruction; an unmasked one of them is pending, which ES and B say.
+  const raised = variation.unmasked && random.oneIn(4) ? random.below(64) : 0, pending = (raised & ~control) !== 0 ? 0x8080 : 0;
+  view.setUint16(2, (top << 11) | (random.next() & 0x4700) | raised | pending, true);
   fx[4] = random.oneIn(2) ? 0xff : random.below(256);
   let mxcsr = 0x1f80;
   if (variation.modes) mxcsr |= (random.below(4) << 13) | (random.oneIn(3) ? 0x8000 : 0) | (random.oneIn(3) ? 0x40 : 0);

@@ -15,7 +15,7 @@ describe('kernel interface', () => {
   beforeAll(() => {
     mkdirSync(built, { recursive: true });
     for (const name of programs) {
-      execFileSync('gcc', ['-static', '-O1', '-w', '-o', join(built, name), join(sources, `${name}.c`), '-lutil', '-lpthread']);
+      execFileSync('gcc', ['-static', '-O1', '-w', '-o', join(built, name), join(sources, `${name}.c`), '-lutil', '-lpthread', '-lm']);
     }
   });
 
