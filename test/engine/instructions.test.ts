@@ -42,7 +42,9 @@ const rows = ROWS.filter(comparable);
 const families = new Map<string, Row[]>();
 for (const row of rows) families.set(row.operation, [...families.get(row.operation) ?? [], row]);
 const perRow = Math.ceil(total / Math.max(rows.length, 1));
-const runner = new InstructionRunner(compileInterpreter({ rows: ROWS, descriptions, helpers }));
+/** Interpreted, or with TIERS=eager compiled. */
+const tiers = process.env['TIERS'] === 'eager' ? 'eager' : 'interpreter';
+const runner = new InstructionRunner(compileInterpreter({ rows: ROWS, descriptions, helpers }), tiers);
 let compared = 0;
 
 /** Floating-point instructions also run with other rounding modes and unmasked exceptions. */

@@ -17,8 +17,9 @@ const descriptions: Descriptions = {
   POP: ({ dst, stack, row }) => {
     if (!hasGeneralOperands(row.source[2]!)) return;
     const value = stack.peek(dst.width as Width);
-    stack.release(dst.width);
+    if (!dst.isMemory) stack.release(dst.width);
     dst.write(value);
+    if (dst.isMemory) stack.release(dst.width);
   },
   CALL: ({ dst, stack, control }) => {
     const target = dst.isImmediate ? undefined : dst.read();

@@ -144,7 +144,7 @@ export class FakeCpu implements Cpu {
   faultAddress = 0;
   faultAccess: 0 | 1 | 2 = 0;
   readonly interruptVector = 0;
-  readonly statistics: CpuStatistics = { instructions: 0, tlbMisses: 0, decodedInstructions: 0, codePagesInvalidated: 0 };
+  readonly statistics: CpuStatistics = { instructions: 0, tlbMisses: 0, decodedInstructions: 0, codePagesInvalidated: 0, regionsCompiled: 0, regionsDropped: 0, regionBytes: 0, compileSeconds: 0 };
   /** Gives a new thread its program when it runs first: for forks. */
   programFor: (thread: FakeThread) => FakeProgram = () => {
     throw new Error('a thread without a program ran');

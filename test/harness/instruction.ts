@@ -2,7 +2,7 @@
  * Runs instruction cases (harness/cases.ts) in the engine, under the same circumstances as native/runner.c: the same pages at the same
  * addresses, INT3 all around the instruction, and the result in the words of a signal.
  */
-import { Engine } from '../../webview/engine/engine.ts';
+import { Engine, type Tiers } from '../../webview/engine/engine.ts';
 import { ExitCode } from '../../webview/engine/state.ts';
 import type { EngineThread } from '../../webview/engine/thread.ts';
 import { generateInterpreter, type InterpreterSource } from '../../webview/engine/interpreter/generator.ts';
@@ -30,8 +30,8 @@ export class InstructionRunner {
   readonly #pages: { readonly code: number; readonly data: number };
   readonly #result = new Uint8Array(RESULT_SIZE);
 
-  constructor(module: WebAssembly.Module, now: () => number = () => 0) {
-    this.engine = new Engine({ module, frames: 64, now });
+  constructor(module: WebAssembly.Module, tiers: Tiers = 'interpreter') {
+    this.engine = new Engine({ module, frames: 64, now: () => 0, tiers });
     this.space = this.engine.createAddressSpace()!;
     this.thread = this.engine.createThread();
     const frames = Array.from({ length: 5 }, () => this.engine.frames.allocate());

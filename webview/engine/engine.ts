@@ -4,7 +4,12 @@ import { FormTable } from './interpreter/forms.ts';
 import { PageTables, type MmuParts } from './mmu/addressSpace.ts';
 import { PhysicalFrames } from './mmu/frames.ts';
 import { TranslationCaches } from './mmu/tlb.ts';
-import { CODE_SIZE, ExitCode, Run, layout } from './state.ts';
+import { helperSource } from './jit/frame.ts';
+import { Profile } from './jit/profile.ts';
+import { Regions } from './jit/regions.ts';
+import { descriptions } from './semantics/index.ts';
+import { helpers } from './semantics/helpers/index.ts';
+import { CODE_SIZE, ExitCode, Regions as RegionTable, Run, layout } from './state.ts';
 import { EngineThread } from './thread.ts';
 import { Decoder } from './x86/decoder.ts';
 import { Disassembler } from './x86/disassembler.ts';
@@ -18,7 +23,12 @@ export interface EngineOptions {
   readonly frames: number;
   /** Nanoseconds since some fixed moment, for RDTSC. */
   readonly now: () => number;
+  /** Without one: `interpreter`. */
+  readonly tiers?: Tiers;
 }
+
+/** Which tiers run code: the interpreter alone; `jit` compiles what is hot; `eager`, for tests, whatever it meets. */
+export type Tiers = 'interpreter' | 'jit' | 'eager';
 
 /** Why a run ended: the numbers of the kernel's Exit. */
 export type EngineExit = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14;
@@ -34,13 +44,15 @@ export class Engine {
   readonly #parts: MmuParts;
   readonly #view: DataView;
   readonly #run: () => number;
+  readonly #regions: Regions | undefined;
+  readonly #profile: Profile;
   #thread: EngineThread | undefined;
   #root = 0;
   #interrupted = false;
   #instructions = 0;
 
   /** Throws RangeError if the host has not enough memory to give. */
-  constructor({ module, frames, now }: EngineOptions) {
+  constructor({ module, frames, now, tiers = 'interpreter' }: EngineOptions) {
     const { code, codeEnd, firstFrame, pages } = layout(frames);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const { buffer } = this.memory;
@@ -54,10 +66,16 @@ export class Engine {
     this.#parts = {
       frames: this.frames, caches: this.#caches, code: this.#code, entries: new Uint32Array(buffer), activeRoot: () => this.#root,
     };
+    const table = new WebAssembly.Table({ initial: RegionTable.count, element: 'anyfunc' });
     const instance = new WebAssembly.Instance(module, {
-      env: { memory: this.memory, now, codeWritten: (frame: number) => this.#code.drop(frame) },
+      env: { memory: this.memory, regions: table, now, codeWritten: (frame: number) => this.#code.drop(frame) },
     });
     this.#run = instance.exports['run'] as () => number;
+    this.#profile = new Profile(tiers === 'eager');
+    if (tiers === 'interpreter') return;
+    this.#regions = new Regions({
+      memory: this.memory, table, code: this.#code, rows: ROWS, forms, descriptions, helpers: helperSource(helpers), exports: instance.exports,
+    });
   }
 
   createThread(): EngineThread {
@@ -74,18 +92,45 @@ export class Engine {
   run(thread: EngineThread, space: PageTables, budget: number): EngineExit {
     this.#enter(thread, space);
     this.#interrupted = false;
-    const view = this.#view;
     const given = Math.min(budget, longestRun) * 16;
-    view.setInt32(Run.budget, given, true);
+    if (this.#profile.isEager) this.#compileNow(thread, space);
+    let left = given, exit: number;
+    do {
+      const share = this.#regions ? Math.min(left, this.#profile.interval * 16) : left;
+      exit = this.#runShare(thread, space, share);
+      left -= share - this.#view.getInt32(Run.budget, true);
+    } while (exit === ExitCode.budget && left > 0 && !this.#interrupted && this.#look(thread, space));
+    const ran = (given - left) / 16;
+    thread.instructions += ran;
+    this.#instructions += ran;
+    return exit as EngineExit;
+  }
+
+  #runShare(thread: EngineThread, space: PageTables, share: number): number {
+    this.#view.setInt32(Run.budget, share, true);
     let exit = this.#run();
     while (exit >= ExitCode.decode) {
       exit = this.#decode(thread, space);
       if (exit === 0) exit = this.#interrupted ? ExitCode.budget : this.#run();
     }
-    const ran = (given - view.getInt32(Run.budget, true)) / 16;
-    thread.instructions += ran;
-    this.#instructions += ran;
-    return exit as EngineExit;
+    return exit;
+  }
+
+  /** Compiles the code at rip, decoding it if it has to be. */
+  #compileNow(thread: EngineThread, space: PageTables): void {
+    const address = thread.rip, offset = address % 4096, frame = space.executable(address - offset);
+    if (frame === 0 || this.#code.isCompiled(frame, offset)) return;
+    if (this.#code.record(frame, offset) === 0 && this.#decode(thread, space) !== 0) return;
+    this.#regions?.compile(space, address);
+  }
+
+  /** Looks where the thread is, and compiles that code if it has been found there before. */
+  #look(thread: EngineThread, space: PageTables): true {
+    const address = thread.rip, offset = address % 4096, frame = space.executable(address - offset);
+    if (frame === 0) return true;
+    if (this.#code.isCompiled(frame, offset)) this.#profile.inCompiled();
+    else if (this.#profile.inInterpreted(frame * 4096 + offset)) this.#regions!.compile(space, address);
+    return true;
   }
 
   #enter(thread: EngineThread, space: PageTables): void {
@@ -141,10 +186,12 @@ export class Engine {
     return length > 0 ? `${new Disassembler(64).format(instruction, bytes, 0, thread.rip)} (${hex})` : `no instruction (${hex})`;
   }
 
-  get statistics(): { instructions: number; tlbMisses: number; decodedInstructions: number; codePagesInvalidated: number } {
+  get statistics(): { instructions: number; tlbMisses: number; decodedInstructions: number; codePagesInvalidated: number; regionsCompiled: number; regionsDropped: number; regionBytes: number; compileSeconds: number } {
     return {
       instructions: this.#instructions, tlbMisses: this.#view.getUint32(Run.tlbMisses, true),
       decodedInstructions: this.#code.decodedInstructions, codePagesInvalidated: this.#code.pagesInvalidated,
+      regionsCompiled: this.#regions?.compiled ?? 0, regionsDropped: this.#regions?.dropped ?? 0, regionBytes: this.#regions?.bytes ?? 0,
+      compileSeconds: this.#regions?.seconds ?? 0,
     };
   }
 }

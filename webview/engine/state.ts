@@ -68,9 +68,12 @@ export const Run = {
   tlbMisses: 2072,
   /** i32: why the run ends (ExitCode), noted by who finds the fault before it leaves. */
   exit: 2076,
-  /** i32, i64: what a form outside of the run function leaves of the budget, and where it jumps to. */
+  /** i32, i64, i32: what forms leave for the run function: what is left of the budget, where they jump to, the record at hand. */
   account: 2080,
   target: 2088,
+  record: 2096,
+  /** i32: changes whenever other code may be mapped than before (see Regions). */
+  codeStamp: 2100,
   /** 64 bytes: an access that crosses a page is put together here. */
   bounce: 2112,
   /** Scratch of helpers: 256 bytes. */
@@ -86,8 +89,11 @@ export const Tlb = { base: 8192, entries: 1024, entrySize: 32, readTag: 0, write
 /** The same for code: direct-mapped, entries of 16 bytes: i64 the page's address (-1 for none), i32 its frame's code table (FRAME_TABLES). */
 export const CodeTlb = { base: 40960, entries: 512, entrySize: 16, tag: 0, table: 8 } as const;
 
-/** Constant tables of helpers (`ModuleBuilder.data`): 64 KiB, shared out in semantics/helpers/index.ts. */
-export const HELPER_DATA = 65536;
+/**
+ * Compiled regions by slot (jit/regions.ts): i32 the code stamp for which the pages were checked, i32 address of the list of pages: their
+ * number, then for each an i64 address and an i32 frame in 16 bytes.
+ */
+export const Regions = { base: 65536, count: 8192, entrySize: 8, stamp: 0, pages: 4 } as const;
 
 /** One i32 per frame: address of its code table, or 0 while it holds no decoded code. Stores to frames with a table must be seen. */
 export const FRAME_TABLES = 131072;
@@ -122,3 +128,16 @@ export const ExitCode = {
 
 /** Page tables: a root of 32 entries (address bits 46-42), then three levels of 1,024 (bits 41-32, 31-22, 21-12), each in a frame. Upper entries are frame numbers, 0 for none. */
 export const PageTable = { addressBits: 47, rootShift: 42, shifts: [32, 22, 12], mask: 1023 } as const;
+
+/** How a region ends: its result. Where the thread goes on is in Run.target, what is left of the budget in Run.account. */
+export const RegionOutcome = {
+  /** Goes on there. */
+  jump: 0,
+  /** The interpreter does the instruction there. */
+  interpret: 1,
+  /** The run ends with Run.exit. */
+  leave: 2,
+  /** The budget is spent. */
+  spent: 3,
+} as const;
+export type RegionOutcome = (typeof RegionOutcome)[keyof typeof RegionOutcome];

@@ -149,6 +149,11 @@ export interface CpuStatistics {
   tlbMisses: number;
   decodedInstructions: number;
   codePagesInvalidated: number;
+  /** Of the compiling tier: regions made, forgotten, bytes of their modules, seconds that it took. */
+  regionsCompiled: number;
+  regionsDropped: number;
+  regionBytes: number;
+  compileSeconds: number;
 }
 
 /** An x86-64 processor in user mode with its memory. */

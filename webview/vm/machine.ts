@@ -2,7 +2,7 @@
  * vm/: the composition root, the only place where engine, kernel and file systems meet; the worker's and the headless VM's entries. This
  * file: a machine, put together and booted.
  */
-import { Engine } from '../engine/engine.ts';
+import { Engine, type Tiers } from '../engine/engine.ts';
 import { OverlayDevice } from '../fs/block/overlay.ts';
 import { Hostfs, type HostFiles } from '../fs/hostfs.ts';
 import { Tmpfs } from '../fs/tmpfs.ts';
@@ -28,6 +28,8 @@ import { lookUpUser, readSmallFile, type User } from './users.ts';
 export interface MachineOptions {
   /** The engine's compiled module. */
   readonly engine: WebAssembly.Module;
+  /** How code is run; without it by the interpreter alone. */
+  readonly tiers?: Tiers;
   /** The read-only disk; what is written stays in memory. */
   readonly disk: BlockDevice;
   /** Bytes of the overlay's blocks: the file system's block size where it is known. */
@@ -196,10 +198,10 @@ export class VirtualMachine {
   }
 }
 
-function makeEngine({ engine, memory }: MachineOptions): Engine {
+function makeEngine({ engine, memory, tiers = 'interpreter' }: MachineOptions): Engine {
   const started = performance.now();
   try {
-    return new Engine({ module: engine, frames: Math.floor(memory / 4096), now: () => (performance.now() - started) * 1e6 });
+    return new Engine({ module: engine, tiers, frames: Math.floor(memory / 4096), now: () => (performance.now() - started) * 1e6 });
   } catch (error) {
     throw new BootError('There is not enough memory for a VM of {0} MB; choose less.', String(error), Math.round(memory / 2 ** 20));
   }

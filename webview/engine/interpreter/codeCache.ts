@@ -10,7 +10,7 @@ import { Decoder } from '../x86/decoder.ts';
 import { DECODE, Instruction, Operand } from '../x86/instruction.ts';
 import { ADDRESSING, type Row } from '../x86/rows.ts';
 import { SpecialForm, type FormTable } from './forms.ts';
-import { Record, addressForm, writeAddressRecord, writeEnd, writeRecord } from './record.ts';
+import { Compiled, Record, addressForm, writeAddressRecord, writeEnd, writeRecord } from './record.ts';
 
 /** Instructions decoded at once at most. */
 const longestRun = 64;
@@ -35,6 +35,8 @@ interface FrameCode {
   readonly stretches: number[];
   /** In-page offsets that branches lead to but that aren't decoded: records of those branches. */
   readonly pending: Map<number, number[]>;
+  /** Instructions that compiled code starts with, by offset. */
+  readonly compiled: Map<number, { readonly record: number; readonly copy: number; readonly count: number }>;
   /** Instructions of other frames that end in this one. */
   readonly crossings: { readonly frame: number; readonly offset: number; readonly record: number }[];
 }
@@ -56,6 +58,8 @@ export class CodeCache implements CodeOwner {
   #next: number;
   decodedInstructions = 0;
   pagesInvalidated = 0;
+  /** Told before the code of a frame is forgotten, or that of all (undefined). */
+  onForget: (frame: number | undefined) => void = () => undefined;
 
   constructor(memory: ArrayBuffer, pool: { start: number; end: number }, rows: readonly Row[], forms: FormTable, caches: TranslationCaches) {
     this.#bytes = new Uint8Array(memory);
@@ -72,6 +76,7 @@ export class CodeCache implements CodeOwner {
     const at = (FRAME_TABLES >> 2) + frame;
     if (this.#words[at] === 0) return;
     this.pagesInvalidated++;
+    this.onForget(frame);
     const code = this.#frames.get(frame)!;
     this.#frames.delete(frame);
     this.#words[at] = 0;
@@ -96,6 +101,7 @@ export class CodeCache implements CodeOwner {
 
   /** Forgets everything: the pool is full. Only between runs. */
   #reset(): void {
+    this.onForget(undefined);
     for (const frame of this.#frames.keys()) this.#words[(FRAME_TABLES >> 2) + frame] = 0;
     this.#frames.clear();
     this.#words.fill(0, this.#pool.start >> 2, this.#next >> 2);
@@ -104,11 +110,73 @@ export class CodeCache implements CodeOwner {
     this.#caches.flushCode();
   }
 
+  /** Record of the instruction at an offset of a frame, 0 if it isn't decoded. */
+  record(frame: number, offset: number): number {
+    const table = this.#words[(FRAME_TABLES >> 2) + frame]!;
+    return table === 0 ? 0 : this.#words[(table >> 2) + offset]!;
+  }
+
+  isCompiled(frame: number, offset: number): boolean {
+    return this.#frames.get(frame)?.compiled.has(offset) ?? false;
+  }
+
+  /** Stores to the frame are seen from now on, as if something of it were decoded. */
+  watch(frame: number): void {
+    this.#codeOf(frame);
+  }
+
+  /** Room in the pool, given back when all is forgotten. Undefined when there is none. */
+  room(bytes: number): number | undefined {
+    return this.#next + bytes + roomForRun > this.#pool.end ? undefined : this.#take(bytes);
+  }
+
+  /**
+   * Lets compiled code begin at a decoded instruction; `page` is the number of the virtual page for which it was compiled. False if the
+   * instruction can't be one where that is so, or is one already.
+   */
+  compiledAt(frame: number, offset: number, page: number, slot: number, block: number): boolean {
+    const code = this.#frames.get(frame), record = this.record(frame, offset);
+    if (!code || record === 0 || code.compiled.has(offset)) return false;
+    const view = this.#view, form = view.getUint16(record + Record.form, true);
+    if (form < SpecialForm.address || form === SpecialForm.guard || form === SpecialForm.compiled) return false;
+    const count = form >= SpecialForm.address && form <= SpecialForm.address64 ? 2 : 1;
+    const copy = this.room((count + 1) * Record.size);
+    if (copy === undefined) return false;
+    this.#bytes.copyWithin(copy, record, record + count * Record.size);
+    writeEnd(view, copy + count * Record.size, view.getUint16(record + Record.place, true));
+    view.setInt32(copy + count * Record.size + Record.displacement, record + count * Record.size, true);
+    code.stretches.push(copy, copy + (count + 1) * Record.size);
+    this.#renamePending(code, record, copy);
+    view.setUint16(record + Record.form, SpecialForm.compiled, true);
+    view.setUint32(record + Compiled.page, page >>> 0, true);
+    view.setInt32(record + Compiled.entry, slot | block << Compiled.blockShift | Math.floor(page / 2 ** 32) << Compiled.pageShift, true);
+    view.setInt32(record + Compiled.copy, copy, true);
+    code.compiled.set(offset, { record, copy, count });
+    return true;
+  }
+
+  /** Undoes `compiledAt`. */
+  notCompiled(frame: number, offset: number): void {
+    const code = this.#frames.get(frame), entry = code?.compiled.get(offset);
+    if (!code || !entry) return;
+    code.compiled.delete(offset);
+    this.#bytes.copyWithin(entry.record, entry.copy, entry.copy + Record.size);
+    this.#renamePending(code, entry.copy, entry.record);
+  }
+
+  /** A branch's record moves: whoever waits to tell it its target must know. */
+  #renamePending(code: FrameCode, from: number, to: number): void {
+    for (const records of code.pending.values()) {
+      const at = records.indexOf(from);
+      if (at >= 0) records[at] = to;
+    }
+  }
+
   #codeOf(frame: number): FrameCode {
     let code = this.#frames.get(frame);
     if (!code) {
       const table = this.#freeTables.pop() ?? this.#take(CODE_TABLE_SIZE);
-      code = { table, stretches: [], pending: new Map(), crossings: [] };
+      code = { table, stretches: [], pending: new Map(), compiled: new Map(), crossings: [] };
       this.#frames.set(frame, code);
       this.#words[(FRAME_TABLES >> 2) + frame] = table;
       this.#caches.protectFrame(frame);

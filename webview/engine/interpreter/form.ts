@@ -10,10 +10,11 @@ import { Int, type Width } from '../semantics/int.ts';
 import { ExitCode, Run, STATE, Slot } from '../state.ts';
 import { loadV128 } from '../wasm/code.ts';
 import type { V128 } from '../wasm/values.ts';
+import { loadInt } from '../semantics/operand.ts';
 import { Shape, SpecialForm, type Form } from './forms.ts';
 import { type Frame } from './frame.ts';
 import {
-  GeneralOperand, ImmediateOperand, MemoryOperand, MmxOperand, NumberedOperand, StringOperand, XmmOperand, BranchOperand, OffsetOperand, loadInt,
+  GeneralOperand, ImmediateOperand, MemoryOperand, MmxOperand, NumberedOperand, StringOperand, XmmOperand, BranchOperand, OffsetOperand,
 } from './operand.ts';
 import { Record, fieldOf } from './record.ts';
 
@@ -102,6 +103,7 @@ export function writeForm(frame: Frame, form: Form, description: Description, he
 /** Writes the form of that number which belongs to no row. `codeFrame` is the MMU's function of that name. */
 export function writeSpecialForm(frame: Frame, id: number): void {
   const { code, rec, control } = frame;
+  if (frame.hot && id >= SpecialForm.guard) return control.exit('pageFault');
   switch (id) {
     case SpecialForm.decode: return frame.lookUp();
     case SpecialForm.end: return frame.end();
@@ -116,6 +118,7 @@ export function writeSpecialForm(frame: Frame, id: number): void {
       });
       return frame.uncount();
     }
+    case SpecialForm.compiled: return code.unreachable(); // the run function sees to it
     case SpecialForm.undefined: return control.exit('undefinedInstruction');
     case SpecialForm.generalProtection:
       code.store64(Run.faultAddress, 0);

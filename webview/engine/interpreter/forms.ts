@@ -22,7 +22,9 @@ export const SpecialForm = {
   guard: 5,
   undefined: 6,
   generalProtection: 7,
-  count: 8,
+  /** Compiled code starts here (jit/): the run function calls it. See `Compiled` in record.ts. */
+  compiled: 8,
+  count: 9,
 } as const;
 
 /** The explicit memory operand: none, base + displacement, or base + index * factor + displacement. */
@@ -135,6 +137,20 @@ function addForms(row: Row, forms: Form[], table: Uint16Array): void {
     }
     table[variant(row.id, size, shape, rep, addressSize)] = id;
   }
+}
+
+/** False for what raises #UD or #GP wherever it stands. */
+export function fitsForms(forms: FormTable, instruction: Instruction): boolean {
+  return forms.of(instruction, false) >= SpecialForm.count;
+}
+
+/** What a description is told of a decoded instruction; `shape` as far as memory or register. */
+export function formOf(row: Row, instruction: Instruction): Form {
+  const repeats = (row.flags & (FLAG.REP | FLAG.REPZ)) !== 0;
+  return {
+    row, size: normalSize(row, instruction.operandSize as Width), shape: instruction.memory === 0 ? Shape.register : Shape.base,
+    rep: repeats ? instruction.rep : 0, addressSize: (repeats || addressing.has(row.operation)) && instruction.addressSize === 4 ? 4 : 8,
+  };
 }
 
 function shapes(row: Row): readonly Shape[] {

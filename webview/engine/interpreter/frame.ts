@@ -8,22 +8,31 @@ import type { Control, ExitName, Memory, Stack } from '../semantics/contract.ts'
 import { Int, type Width } from '../semantics/int.ts';
 import { ExitCode, Run, STATE, Slot, Tlb } from '../state.ts';
 import { tlbHit, tlbSlot, type TranslateFunctions } from '../mmu/translate.ts';
-import { loadInt } from './operand.ts';
+import { loadInt } from '../semantics/operand.ts';
 import { Record } from './record.ts';
 
-/** Places in the run function that a form may go to. */
+/** Where a form goes that is complete: in a function of its own or the one for all that are called. */
 export interface Exits {
   /** Leaves with Run.exit at this instruction, which did not happen. */
   readonly fault: Label;
   /** Finds the record for `target`; `account` is what is left of the budget. */
   readonly jump: Label;
-  /** Goes to the record `rec`; `account` is set. Where there is none, linked branches are looked up like others. */
-  readonly run: Label | undefined;
   /** Leaves with the exit in Run.exit; rip is stored already, `account` is what is left of the budget. */
   readonly leave: Label;
 }
 
-/** Locals of the run function. */
+/** Where a form goes of the hot function, which calls nothing. */
+export interface HotExits {
+  /** The complete form does this instruction: whatever it needs a call for, or leaves with. It has changed nothing so far. */
+  readonly fault: Label;
+  readonly jump: Label;
+  /** Goes to the record `rec`; `account` is set. */
+  readonly run: Label;
+  /** As `run`, but the budget is spent. */
+  readonly spent: Label;
+}
+
+/** Locals of the function. */
 export interface Locals {
   readonly rec: Variable<I32>;
   /** While records run: account - rec is what is left of the budget, in bytes of records. */
@@ -37,10 +46,10 @@ export class Frame {
   readonly memory: Memory;
   readonly stack: Stack;
   readonly functions: TranslateFunctions;
-  readonly exits: Exits;
+  readonly exits: Exits | HotExits;
   readonly locals: Locals;
 
-  constructor(code: Code, functions: TranslateFunctions, exits: Exits, locals: Locals) {
+  constructor(code: Code, functions: TranslateFunctions, exits: Exits | HotExits, locals: Locals) {
     this.code = code;
     this.functions = functions;
     this.exits = exits;
@@ -48,6 +57,11 @@ export class Frame {
     this.control = new InterpreterControl(this);
     this.memory = new InterpreterMemory(this);
     this.stack = new InterpreterStack(this);
+  }
+
+  /** The ways out of the hot function, if this is it. */
+  get hot(): HotExits | undefined {
+    return 'run' in this.exits ? this.exits : undefined;
   }
 
   get rec(): I32 {
@@ -60,14 +74,25 @@ export class Frame {
 
   /** Host address of `size` bytes, pinned: a TLB hit, or whatever the slow path finds; leaves on a fault. */
   translate(address: I64, size: number, write: boolean): I32 {
-    const { code } = this;
+    const { code, hot } = this;
     const slot = code.let(tlbSlot(address));
-    const host = code.variable(address.toI32().add(load32(slot, Tlb.base + Tlb.addend)));
+    const here = address.toI32().add(load32(slot, Tlb.base + Tlb.addend));
+    if (hot) {
+      this.leaveIf(tlbHit(address, slot, size, write).eqz());
+      return code.let(here);
+    }
+    const host = code.variable(here);
     code.if(tlbHit(address, slot, size, write).eqz(), () => {
       code.set(host, callValue(this.functions.translate, address, I32.of(size), I32.of(write ? 1 : 0)));
       code.brIf(this.exits.fault, host.value.eq(-1));
     });
     return host.value;
+  }
+
+  /** Leaves this instruction to the complete form. */
+  leaveIf(condition: I32): void {
+    if (this.code.stored) throw new Error('an instruction that has changed something can not begin anew');
+    this.code.brIf(this.exits.fault, condition);
   }
 
   /** Stores at a host address. */
@@ -82,6 +107,7 @@ export class Frame {
   store(address: I64, width: Width, unpinned: Int): void {
     const { code } = this;
     const value = this.pin(unpinned);
+    if (this.hot) return this.storeAt(this.translate(address, width, true), width, value);
     const slot = code.let(tlbSlot(address));
     code.if(tlbHit(address, slot, width, true),
       () => this.storeAt(address.toI32().add(load32(slot, Tlb.base + Tlb.addend)), width, value),
@@ -95,6 +121,7 @@ export class Frame {
   storeV128(address: I64, unpinned: V128): void {
     const { code } = this;
     const value = code.let(unpinned);
+    if (this.hot) return code.storeV128(this.translate(address, 16, true), value);
     const slot = code.let(tlbSlot(address));
     code.if(tlbHit(address, slot, 16, true),
       () => code.storeV128(address.toI32().add(load32(slot, Tlb.base + Tlb.addend)), value),
@@ -162,15 +189,15 @@ export class InterpreterControl implements Control {
   }
 
   #branch(): void {
-    const { code, rec, locals } = this.#frame;
-    const { run } = this.#frame.exits;
+    const { code, rec, locals, hot } = this.#frame;
     this.#frame.settle();
-    if (run) {
-      const known = code.let(load32(rec, Record.displacement));
+    if (hot) {
+      const known = code.let(load32(rec, Record.displacement)), left = code.let(locals.account.value);
       code.if(known, () => {
-        code.set(locals.account, locals.account.value.add(known));
+        code.set(locals.account, left.add(known));
         code.set(locals.rec, known);
-        code.br(run);
+        code.brIf(hot.run, left.geS(0));
+        code.br(hot.spent);
       });
     }
     code.set(locals.target, this.next().add(load64From32S(rec, Record.immediate)));
@@ -189,18 +216,21 @@ export class InterpreterControl implements Control {
 
   /** `pageFault` is what a helper that found a fault has noted already, a page fault or #GP. */
   exit(name: ExitName): void {
+    if (this.#frame.hot) return this.#frame.leaveIf(I32.of(1));
     if (name !== 'pageFault') this.#frame.code.store32(Run.exit, ExitCode[name]);
     this.#frame.code.br(this.#frame.exits.fault);
   }
   exitIf(condition: I32, name: ExitName): void {
+    if (this.#frame.hot) return this.#frame.leaveIf(condition);
     this.#frame.code.if(condition, () => this.exit(name));
   }
   exitAfter(name: 'syscall' | 'breakpoint' | 'interrupt'): void {
-    const { code } = this.#frame;
+    const { code, exits } = this.#frame;
+    if (!('leave' in exits)) throw new Error('the hot function knows no exit behind an instruction');
     code.store64(STATE + Slot.rip, this.next());
     code.store32(Run.exit, ExitCode[name]);
     this.#frame.settle();
-    code.br(this.#frame.exits.leave);
+    code.br(exits.leave);
   }
   again(): void {
     this.#frame.code.set(this.#frame.locals.target, this.#frame.here());

@@ -1,19 +1,19 @@
 /**
- * Makes the interpreter's WebAssembly module: MMU, helpers, the run function, which is a loop around a `br_table` over the forms that matter,
- * and functions with the others.
+ * Makes the interpreter's WebAssembly module: MMU, helpers, all forms in functions that are called, and those that matter once more in the
+ * hot function, which is a loop around a `br_table` and does only what needs no call.
  */
-import { Code, callValue, load16U, load32, load64, type Callable } from '../wasm/code.ts';
+import { Code, callTable, callValue, load16U, load32, load64, type Callable, type Label, type Variable } from '../wasm/code.ts';
 import { ModuleBuilder } from '../wasm/module.ts';
 import { I32, I64, type Type } from '../wasm/values.ts';
 import { MemoryHelper, type Descriptions, type HelperDefinitions, type Helpers } from '../semantics/contract.ts';
-import { CodeTlb, ExitCode, Run, STATE, Slot } from '../state.ts';
+import { CodeTlb, ExitCode, RegionOutcome, Regions, Run, STATE, Slot } from '../state.ts';
 import { codeTlbSlot, defineTranslate, type TranslateFunctions } from '../mmu/translate.ts';
 import type { Row } from '../x86/rows.ts';
 import { Frame, here, type Locals } from './frame.ts';
 import { writeForm, writeSpecialForm } from './form.ts';
 import { SpecialForm, enumerateForms, type Form } from './forms.ts';
 import { isHot } from './hot.ts';
-import { Record } from './record.ts';
+import { Compiled, Record } from './record.ts';
 
 /** Name of the custom section with the encoded FormTable. */
 export const FORMS_SECTION = 'forms';
@@ -37,6 +37,7 @@ export interface InterpreterSource {
 export function generateInterpreter({ rows, descriptions, helpers, data = [] }: InterpreterSource): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.importMemory('env', 'memory', 1);
+  module.importTable('env', 'regions');
   const codeWritten = module.importFunction('env', 'codeWritten', ['i32'], undefined);
   const now = module.importFunction('env', 'now', [], 'f64');
   const translate = defineTranslate(module, codeWritten);
@@ -54,25 +55,32 @@ export function generateInterpreter({ rows, descriptions, helpers, data = [] }: 
   for (const [name, { parameters, result }] of Object.entries(helpers)) known.set(name, module.declare(name, parameters, result));
   for (const [name, definition] of Object.entries(helpers)) module.define(known.get(name)!, code => definition.body(code, available));
   const { forms, tableOf } = enumerateForms(rows, descriptions);
-  const write = (frame: Frame, form: Form): void => writeForm(frame, form, descriptions[form.row.operation]!, available);
-  const { hot, cold, caseOf } = arrange(forms, form => sampleBody(form, translate, write));
-  const groups = Array.from({ length: Math.ceil(cold.length / groupSize) }, (_, i) => cold.slice(i * groupSize, (i + 1) * groupSize));
-  const functions = groups.map((group, i) => module.function(`cold${i}`, ['i32', 'i32'], 'i32', code => writeCold(code, translate, SpecialForm.count + hot.length + i * groupSize, group, write)));
-  module.export('run', module.function('run', [], 'i32', code => writeRun(code, translate, hot, functions, write)));
+  const caseOfForm = (form: Form): Case => (frame, some) => writeForm(frame, form, descriptions[form.row.operation]!, some);
+  const { hot, cold, caseOf } = arrange(forms, form => sampleBody(caseOfForm(form), translate, available));
+  const special = Array.from({ length: SpecialForm.count }, (_, id): Case => frame => writeSpecialForm(frame, id));
+  const hotCases = [...special, ...hot.map(caseOfForm)], cases = [...hotCases, ...cold.map(caseOfForm)];
+  const groups = Array.from({ length: Math.ceil(cases.length / groupSize) }, (_, i) => cases.slice(i * groupSize, (i + 1) * groupSize));
+  const complete = groups.map((group, i) => (
+    module.function(`forms${i}`, ['i32', 'i32'], 'i32', code => writeComplete(code, translate, i * groupSize, group, available))));
+  const runHot = module.function('hot', ['i32', 'i32'], 'i32', code => writeHot(code, translate, hotCases, available));
+  const isMapped = module.function('isMapped', ['i32'], 'i32', code => writeIsMapped(code, translate.codeFrame));
+  const region = module.type({ parameters: ['i32', 'i32'], result: 'i32' });
+  const parts = { functions: translate, hot: runHot, firstCold: hotCases.length, complete, isMapped, region };
+  module.export('run', module.function('run', [], 'i32', code => writeRun(code, parts)));
+  for (const [name, helper] of known) module.export(name, helper);
   for (const { at, bytes } of data) module.data(at, bytes);
   module.customSection(FORMS_SECTION, tableOf(caseOf).encode());
   return module.assemble();
 }
 
-type WriteForm = (frame: Frame, form: Form) => void;
+/** Writes the body of a form. */
+type Case = (frame: Frame, helpers: Helpers) => void;
 
 /** The bytes of a form's body, to find those that are the same. */
-function sampleBody(form: Form, functions: TranslateFunctions, write: WriteForm): string {
+function sampleBody(write: Case, functions: TranslateFunctions, helpers: Helpers): string {
   const code = new Code();
   const locals = { rec: code.variable(I32.of(0)), account: code.variable(I32.of(0)), target: code.variable(I64.of(0)) };
-  code.block(leave => code.block(fault => code.block(jump => code.block(run => {
-    write(new Frame(code, functions, { leave, fault, jump, run }, locals), form);
-  }))));
+  code.block(leave => code.block(fault => code.block(jump => write(new Frame(code, functions, { leave, fault, jump }, locals), helpers))));
   return String.fromCharCode(...code.out.taken);
 }
 
@@ -94,19 +102,22 @@ function arrange(forms: readonly Form[], bodyOf: (form: Form) => string): { hot:
   };
 }
 
-/** How a cold form ended: where the run function goes on. */
+/** How a form ended: where run() goes on. */
 const Outcome = { next: 0, fault: 1, leave: 2, jump: 3 } as const;
-/** Cold forms in one function. */
+/** Why the hot function ended: a record that only its complete form can do, a jump to where no record is known, the budget. */
+const HotOutcome = { record: 0, jump: 1, spent: 2 } as const;
+/** Complete forms in one function. */
 const groupSize = 256;
 
-/** Forms from number `first` on: (rec, account) -> Outcome; what has changed besides is in Run.account and Run.target. */
-function writeCold(code: Code, functions: TranslateFunctions, first: number, forms: readonly Form[], write: WriteForm): void {
+/** Complete forms from number `first` on: (rec, account) -> Outcome; what has changed besides is in Run.account and Run.target. */
+function writeComplete(code: Code, functions: TranslateFunctions, first: number, cases: readonly Case[], helpers: Helpers): void {
   const rec = code.variable(code.parameter(0, 'i32')), account = code.variable(code.parameter(1, 'i32')), target = code.variable(I64.of(0));
   code.block(leave => {
     code.block(fault => {
       code.block(jump => {
-        const frame = new Frame(code, functions, { leave, fault, jump, run: undefined }, { rec, account, target });
-        code.switch(load16U(rec.value, Record.form).sub(first), forms.map(form => () => write(frame, form)));
+        const frame = new Frame(code, functions, { leave, fault, jump }, { rec, account, target });
+        code.switch(load16U(rec.value, Record.form).sub(first), cases.map(write => () => write(frame, helpers)));
+        code.store32(Run.account, account.value);
         code.return(I32.of(Outcome.next));
       });
       code.store64(Run.target, target.value);
@@ -119,30 +130,92 @@ function writeCold(code: Code, functions: TranslateFunctions, first: number, for
   code.return(I32.of(Outcome.leave));
 }
 
-/** run(): from Slot.rip until an exit; leaves rip and what is left of the budget in memory. */
-function writeRun(code: Code, functions: TranslateFunctions, hot: readonly Form[], cold: readonly Callable<'i32'>[], write: WriteForm): void {
-  const rec = code.variable(I32.of(0)), account = code.variable(load32(Run.budget)), target = code.variable(load64(STATE + Slot.rip));
+/**
+ * The hot function: (rec, account) -> HotOutcome, with where it stands in Run.record, Run.account and Run.target. It calls nothing: a call
+ * anywhere in it would make V8 keep `rec` and the rest in memory, which makes every instruction twice as slow. What needs a call leaves,
+ * before it has changed anything, and run() does it by the complete form.
+ */
+function writeHot(code: Code, functions: TranslateFunctions, cases: readonly Case[], helpers: Helpers): void {
+  const rec = code.variable(code.parameter(0, 'i32')), account = code.variable(code.parameter(1, 'i32')), target = code.variable(I64.of(0));
   const locals = { rec, account, target };
+  const leave = (outcome: number): void => {
+    code.store32(Run.record, rec.value);
+    code.store32(Run.account, account.value);
+    code.return(I32.of(outcome));
+  };
+  code.block(spent => {
+    code.block(fault => {
+      code.loop(run => {
+        code.block(jump => {
+          const leaving = Object.fromEntries(Object.entries(functions).map(([name, callee]) => [name, code.leaving(callee as Callable, fault)]));
+          const frame = new Frame(code, leaving as unknown as TranslateFunctions, { fault, jump, run, spent }, locals);
+          const leavingHelpers: Helpers = { get: name => code.leaving(helpers.get(name), fault) };
+          code.switch(load16U(rec.value, Record.form), cases.map(write => () => {
+            code.stored = false;
+            write(frame, leavingHelpers);
+            code.set(rec, rec.value.add(Record.size));
+            code.br(run);
+          }), () => code.br(fault));
+        });
+        writeQuickLookUp(code, locals, () => {
+          code.store64(Run.target, target.value);
+          leave(HotOutcome.jump);
+        });
+        code.brIf(run, account.value.sub(rec.value).geS(0));
+        code.br(spent);
+      });
+    });
+    leave(HotOutcome.record);
+  });
+  leave(HotOutcome.spent);
+}
+
+interface RunParts {
+  readonly functions: TranslateFunctions;
+  readonly hot: Callable<'i32'>;
+  /** Number of the first form that the hot function doesn't have. */
+  readonly firstCold: number;
+  readonly complete: readonly Callable<'i32'>[];
+  readonly isMapped: Callable<'i32'>;
+  /** Type of regions' functions. */
+  readonly region: number;
+}
+
+interface RunLocals extends Locals {
+  readonly outcome: Variable<I32>;
+  /** Not 0: the instruction to come is to be interpreted though compiled code begins with it. */
+  readonly interpret: Variable<I32>;
+}
+
+/** Where run()'s parts go on. */
+interface RunLabels {
+  /** Leaves with Run.exit at the record at hand, at the address in Slot.rip. */
+  readonly fault: Label;
+  readonly leave: Label;
+  /** Leaves since the budget is spent. */
+  readonly spent: Label;
+  /** Goes on at `target`; `account` is what is left of the budget. */
+  readonly jump: Label;
+}
+
+/** run(): from Slot.rip until an exit; leaves rip and what is left of the budget in memory. */
+function writeRun(code: Code, parts: RunParts): void {
+  const locals: RunLocals = {
+    rec: code.variable(I32.of(0)), account: code.variable(load32(Run.budget)), target: code.variable(load64(STATE + Slot.rip)),
+    outcome: code.variable(I32.of(0)), interpret: code.variable(I32.of(0)),
+  };
+  const { rec, account } = locals;
   code.block(leave => {
     code.block(fault => {
       code.loop(jump => {
-        writeLookUp(code, functions, locals, () => code.br(leave));
-        code.loop(run => {
-          code.if(account.value.sub(rec.value).ltS(0), () => {
-            code.store32(Run.exit, ExitCode.budget);
-            code.br(fault);
-          });
-          code.loop(next => {
-            const frame = new Frame(code, functions, { fault, jump, run, leave }, locals);
-            const number = load16U(rec.value, Record.form);
-            code.switch(number, [
-              ...Array.from({ length: SpecialForm.count }, (_, id) => () => writeSpecialForm(frame, id)),
-              ...hot.map(form => () => write(frame, form)),
-            ], () => callCold(frame, number, SpecialForm.count + hot.length, cold));
-            code.set(rec, rec.value.add(Record.size));
-            code.br(next);
-          });
-        });
+        writeLookUp(code, parts.functions, locals, () => code.br(leave));
+        code.block(spent => code.loop(run => {
+          code.brIf(spent, account.value.sub(rec.value).ltS(0));
+          writeCompiled(code, parts, locals, { fault, leave, spent, jump });
+          writeInterpreted(code, parts, locals, { fault, leave, spent, jump });
+          code.br(run);
+        }));
+        code.store32(Run.exit, ExitCode.budget);
       });
     });
     code.store64(STATE + Slot.rip, here(rec.value));
@@ -152,35 +225,100 @@ function writeRun(code: Code, functions: TranslateFunctions, hot: readonly Form[
   code.return(load32(Run.exit));
 }
 
-/** Does a form that isn't in the run function, `number` from `first` on. */
-function callCold({ code, locals, exits }: Frame, number: I32, first: number, cold: readonly Callable<'i32'>[]): void {
-  if (cold.length === 0) return code.unreachable();
-  const outcome = code.variable(I32.of(0));
-  const calls = cold.map(callee => () => code.set(outcome, callValue(callee, locals.rec.value, locals.account.value)));
-  code.switch(number.sub(first).shrU(Math.log2(groupSize)), calls);
-  code.if(outcome.value, () => {
-    code.brIf(exits.fault, outcome.value.eq(Outcome.fault));
-    code.set(locals.account, load32(Run.account));
-    code.brIf(exits.leave, outcome.value.eq(Outcome.leave));
-    code.set(locals.target, load64(Run.target));
-    code.br(exits.jump);
+/** If compiled code begins at `rec`, runs it, or goes on to the instruction's own records. */
+function writeCompiled(code: Code, { isMapped, region }: RunParts, { rec, account, target, outcome, interpret }: RunLocals, { leave, jump }: RunLabels): void {
+  code.if(load16U(rec.value, Record.form).eq(SpecialForm.compiled), () => {
+    const record = code.let(rec.value), entry = code.let(load32(record, Compiled.entry));
+    const left = code.let(account.value.sub(record));
+    const page = load64(STATE + Slot.page).shrU(12);
+    const isHere = page.toI32().eq(load32(record, Compiled.page)).and(page.shrU(32).toI32().eq(entry.shrU(Compiled.pageShift)));
+    code.block(own => {
+      code.brIf(own, interpret.value.or(isHere.eqz()));
+      const slot = code.let(entry.and((1 << Compiled.slotBits) - 1));
+      code.if(load32(slot.shl(3), Regions.base + Regions.stamp).ne(load32(Run.codeStamp)), () => {
+        code.brIf(own, callValue(isMapped, slot).eqz());
+      });
+      code.set(outcome, callTable('i32', region, slot, entry.shrU(Compiled.blockShift).and(Compiled.blockMask), left));
+      code.set(account, load32(Run.account));
+      code.set(target, load64(Run.target));
+      code.set(interpret, outcome.value.eq(RegionOutcome.interpret));
+      code.brIf(jump, outcome.value.leU(RegionOutcome.interpret));
+      code.store64(STATE + Slot.rip, target.value);
+      code.if(outcome.value.eq(RegionOutcome.spent), () => code.store32(Run.exit, ExitCode.budget));
+      code.br(leave);
+    });
+    code.set(rec, load32(record, Compiled.copy));
+    code.set(account, left.add(rec.value));
+  });
+  code.set(interpret, I32.of(0));
+}
+
+/** Runs records, those of the hot function in it, until something else has to be done. */
+function writeInterpreted(code: Code, { hot, firstCold, complete }: RunParts, { rec, account, target, outcome }: RunLocals, { fault, leave, spent, jump }: RunLabels): void {
+  const jumpOn = (): void => {
+    code.set(target, load64(Run.target));
+    code.br(jump);
+  };
+  code.set(outcome, callValue(hot, rec.value, account.value));
+  code.set(rec, load32(Run.record));
+  code.set(account, load32(Run.account));
+  code.brIf(spent, outcome.value.eq(HotOutcome.spent));
+  code.if(outcome.value.eq(HotOutcome.jump), jumpOn);
+  const calls = complete.map(callee => () => code.set(outcome, callValue(callee, rec.value, account.value)));
+  code.block(compiled => code.loop(next => {
+    code.brIf(compiled, load16U(rec.value, Record.form).eq(SpecialForm.compiled));
+    code.switch(load16U(rec.value, Record.form).shrU(Math.log2(groupSize)), calls);
+    code.brIf(fault, outcome.value.eq(Outcome.fault));
+    code.set(account, load32(Run.account));
+    code.brIf(leave, outcome.value.eq(Outcome.leave));
+    code.if(outcome.value.eq(Outcome.jump), jumpOn);
+    code.set(rec, rec.value.add(Record.size));
+    code.brIf(next, load16U(rec.value, Record.form).geU(firstCold));
+  }));
+}
+
+/** (slot) -> 1 if the pages that a region was compiled from are mapped where they were. */
+function writeIsMapped(code: Code, codeFrame: Callable<'i32'>): void {
+  const at = code.let(code.parameter(0, 'i32').shl(3));
+  const page = code.variable(load32(at, Regions.base + Regions.pages));
+  const count = code.variable(load32(page.value));
+  code.set(page, page.value.add(16));
+  code.block(done => code.loop(next => {
+    code.brIf(done, count.value.eqz());
+    code.if(callValue(codeFrame, load64(page.value)).ne(load32(page.value, 8)), () => code.return(I32.of(0)));
+    code.set(page, page.value.add(16));
+    code.set(count, count.value.sub(1));
+    code.br(next);
+  }));
+  code.store32(at, load32(Run.codeStamp), Regions.base + Regions.stamp);
+  code.return(I32.of(1));
+}
+
+/** Sets `rec` to the record at `target`, Slot.page to its page, by the code TLB alone; `missing` leaves. */
+function writeQuickLookUp(code: Code, { rec, account, target }: Locals, missing: () => void): void {
+  code.scope(() => {
+    const slot = code.let(codeTlbSlot(target.value)), page = code.let(target.value.and(-4096));
+    code.if(load64(slot, CodeTlb.base + CodeTlb.tag).ne(page), missing);
+    const found = code.let(load32(load32(slot, CodeTlb.base + CodeTlb.table).add(target.value.toI32().and(4095).shl(2))));
+    code.if(found.eqz(), missing);
+    code.set(rec, found);
+    code.store64(STATE + Slot.page, page);
+    code.set(account, account.value.add(found));
   });
 }
 
-/** Sets `rec` to the record at `target`, Slot.page to its page; `missing` leaves with the exit noted and rip at `target`. */
-function writeLookUp(code: Code, functions: TranslateFunctions, { rec, account, target }: Locals, missing: () => void): void {
-  code.scope(() => {
-    const slot = code.let(codeTlbSlot(target.value));
-    code.set(rec, I32.of(0));
-    code.if(load64(slot, CodeTlb.base + CodeTlb.tag).eq(target.value.and(-4096)), () => {
-      code.set(rec, load32(load32(slot, CodeTlb.base + CodeTlb.table).add(target.value.toI32().and(4095).shl(2))));
+/** As `writeQuickLookUp`, and finds what the code TLB doesn't know; `missing` leaves with the exit noted and rip at `target`. */
+function writeLookUp(code: Code, functions: TranslateFunctions, locals: Locals, missing: () => void): void {
+  const { rec, account, target } = locals;
+  code.block(done => {
+    code.block(unknown => {
+      writeQuickLookUp(code, locals, () => code.br(unknown));
+      code.br(done);
     });
+    code.set(rec, callValue(functions.findCode, target.value));
     code.if(rec.value.eqz(), () => {
-      code.set(rec, callValue(functions.findCode, target.value));
-      code.if(rec.value.eqz(), () => {
-        code.store64(STATE + Slot.rip, target.value);
-        missing();
-      });
+      code.store64(STATE + Slot.rip, target.value);
+      missing();
     });
     code.store64(STATE + Slot.page, target.value.and(I64.of(-4096)));
     code.set(account, account.value.add(rec.value));

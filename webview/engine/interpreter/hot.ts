@@ -11,7 +11,7 @@ const frequent: Readonly<Record<string, readonly number[]>> = {
   MOV: all, MOVZX: wide, MOVSX: wide, MOVSXD: [8], LEA: wide, PUSH: [8], POP: [8], CBW: wide, CWD: wide,
   ADD: all, SUB: wide, CMP: all, TEST: all, AND: all, OR: all, XOR: all, INC: wide, DEC: wide, NEG: wide, NOT: wide, ADC: wide, SBB: wide,
   SHL: wide, SHR: wide, SAR: wide, ROL: wide, ROR: wide, IMUL: wide, MUL: [8], DIV: wide, BT: wide, CMOVcc: wide, SETcc: [1], XCHG: wide, CMPXCHG: [4],
-  Jcc: [8], JMP: [8], CALL: [8], RET: [8], LEAVE: [8], NOP: wide, ENDBR64: wide, TZCNT: wide, BSF: wide, BSR: wide, SYSCALL: wide,
+  Jcc: [8], JMP: [8], CALL: [8], RET: [8], LEAVE: [8], NOP: wide, ENDBR64: wide, TZCNT: wide, BSF: wide, BSR: wide,
 };
 /** Vector operations: the sizes of these forms say nothing. */
 const frequentVectors: ReadonlySet<string> = new Set([

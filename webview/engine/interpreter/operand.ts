@@ -1,57 +1,23 @@
 /** Operands as the interpreter finds them: fields of the record, the register file in memory, guest memory through the TLB. */
-import { load16U, load32, load64, load64From32S, load8U, loadF32, loadF64, loadV128 } from '../wasm/code.ts';
+import { load32, load64, load64From32S, load8U, loadF32, loadF64, loadV128 } from '../wasm/code.ts';
 import { F32, F64, I32, I64, V128 } from '../wasm/values.ts';
-import type { Operand } from '../semantics/contract.ts';
 import { Int, type Width } from '../semantics/int.ts';
+import { BaseOperand, loadInt } from '../semantics/operand.ts';
 import { Run, STATE, Slot } from '../state.ts';
 import type { Frame } from './frame.ts';
 import { Record } from './record.ts';
 
-function unfit(): never {
-  throw new Error('this operand has no such value');
-}
-
-/** What a kind of operand doesn't have throws while the module is generated. */
-abstract class BaseOperand implements Operand {
-  readonly isMemory: boolean = false;
-  readonly isImmediate: boolean = false;
-  readonly width: number;
+abstract class FrameOperand extends BaseOperand {
   protected readonly frame: Frame;
 
   constructor(frame: Frame, width: number) {
+    super(width);
     this.frame = frame;
-    this.width = width;
-  }
-
-  read(): Int { return unfit(); }
-  readForWrite(): Int { return this.read(); }
-  write(_value: Int): void { unfit(); }
-  address(): I64 { return unfit(); }
-  readV128(): V128 { return unfit(); }
-  writeV128(_value: V128): void { unfit(); }
-  readF32(): F32 { return unfit(); }
-  readF64(): F64 { return unfit(); }
-  readLow32(): I32 { return unfit(); }
-  readLow64(): I64 { return unfit(); }
-  writeF32(_value: F32): void { unfit(); }
-  writeF64(_value: F64): void { unfit(); }
-  writeLow32(_value: I32): void { unfit(); }
-  writeLow64(_value: I64): void { unfit(); }
-  registerNumber(): I32 { return unfit(); }
-}
-
-/** Reads `width` bytes at a host address, zero-extended. */
-export function loadInt(width: Width, address: I32, offset = 0): Int {
-  switch (width) {
-    case 1: return Int.clean(1, load8U(address, offset));
-    case 2: return Int.clean(2, load16U(address, offset));
-    case 4: return Int.clean(4, load32(address, offset));
-    default: return Int.clean(8, load64(address, offset));
   }
 }
 
 /** A general register: its byte offset from STATE is `place`. */
-export class GeneralOperand extends BaseOperand {
+export class GeneralOperand extends FrameOperand {
   readonly #place: I32;
 
   constructor(frame: Frame, width: number, place: I32) {
@@ -82,7 +48,7 @@ export class GeneralOperand extends BaseOperand {
 }
 
 /** An xmm register: sixteen times its number is `place`. */
-export class XmmOperand extends BaseOperand {
+export class XmmOperand extends FrameOperand {
   readonly #place: I32;
 
   constructor(frame: Frame, width: number, place: I32) {
@@ -107,7 +73,7 @@ export class XmmOperand extends BaseOperand {
 }
 
 /** An mmx register: the mantissa of a physical x87 register. Writing sets its exponent to ones; `enterMmx` does the rest. */
-export class MmxOperand extends BaseOperand {
+export class MmxOperand extends FrameOperand {
   readonly #place: I32;
 
   constructor(frame: Frame, width: number, place: I32) {
@@ -130,7 +96,7 @@ export class MmxOperand extends BaseOperand {
 }
 
 /** ST(i) or a segment, control or debug register: only its number is known here. */
-export class NumberedOperand extends BaseOperand {
+export class NumberedOperand extends FrameOperand {
   readonly #number: I32;
 
   constructor(frame: Frame, width: number, number: I32) {
@@ -141,7 +107,7 @@ export class NumberedOperand extends BaseOperand {
 }
 
 /** A constant: in the record, or of the row. `wide` is a 64-bit one whose high half is in the displacement. */
-export class ImmediateOperand extends BaseOperand {
+export class ImmediateOperand extends FrameOperand {
   override readonly isImmediate = true;
   readonly #constant: number | undefined;
   readonly #wide: boolean;
@@ -169,7 +135,7 @@ export class ImmediateOperand extends BaseOperand {
 }
 
 /** Memory: translated where it is read or written. After `readForWrite` the store goes to the same place. */
-export class MemoryOperand extends BaseOperand {
+export class MemoryOperand extends FrameOperand {
   override readonly isMemory = true;
   readonly #address: I64;
   #host: I32 | undefined;
@@ -206,6 +172,7 @@ export class MemoryOperand extends BaseOperand {
     if (!this.#host) return this.frame.store(this.address(), width, value);
     const { code } = this.frame;
     const host = this.#host;
+    if (this.frame.hot) return this.frame.storeAt(host, width, value);
     // Bytes in the bounce buffer belong to two pages.
     code.if(host.eq(Run.bounce), () => this.frame.storeSlow(this.address(), width, value), () => this.frame.storeAt(host, width, value));
   }
@@ -238,7 +205,7 @@ export class MemoryOperand extends BaseOperand {
 }
 
 /** Memory at an address in the instruction (moffs): 64 bits in displacement and immediate, plus a segment. */
-export class OffsetOperand extends BaseOperand {
+export class OffsetOperand extends FrameOperand {
   override readonly isMemory = true;
   readonly #address: I64;
 
@@ -257,12 +224,12 @@ export class OffsetOperand extends BaseOperand {
 }
 
 /** The target of a direct branch: `control.branch` knows it; CALL needs no more. */
-export class BranchOperand extends BaseOperand {
+export class BranchOperand extends FrameOperand {
   override readonly isImmediate = true;
 }
 
 /** Memory at rSI or rDI for string operations: an address, not a place; descriptions use registers and `memory`. */
-export class StringOperand extends BaseOperand {
+export class StringOperand extends FrameOperand {
   override readonly isMemory = true;
 }
 

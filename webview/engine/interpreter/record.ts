@@ -21,6 +21,14 @@ import { SpecialForm } from './forms.ts';
 
 export const Record = { size: 16, form: 0, place: 2, reg: 4, rm: 5, base: 5, index: 6, scale: 7, displacement: 8, immediate: 12 } as const;
 
+/**
+ * Fields of a record whose instruction compiled code starts with: low 32 bits of the number of the page for which it was compiled; slot in
+ * the table, block and the number's upper bits; where the instruction's own records are now.
+ */
+export const Compiled = {
+  page: 4, entry: 8, copy: 12, slotBits: 13, blockShift: 13, blockMask: 127, pageShift: 29,
+} as const;
+
 /** Which field of a record holds a register operand. */
 export function fieldOf(addressing: number): number {
   switch (addressing) {
@@ -60,7 +68,7 @@ export function addressForm(row: Row, instruction: Instruction): number {
 }
 
 /** LEA takes no notice of segments. */
-function segmentOf(row: Row, instruction: Instruction): number {
+export function segmentOf(row: Row, instruction: Instruction): number {
   return row.operation === 'LEA' ? SEGMENT.NONE : instruction.segment;
 }
 
@@ -69,7 +77,7 @@ function isOffset(operand: Row['operands'][number]): boolean {
 }
 
 /** POP computes an address with rSP as if it were increased already. SDM vol. 2 POP. */
-function displacementOf(row: Row, instruction: Instruction): number {
+export function displacementOf(row: Row, instruction: Instruction): number {
   return instruction.displacement + (row.operation === 'POP' && instruction.base === 4 ? instruction.operandSize : 0);
 }
 

@@ -95,8 +95,11 @@ export class PageTables {
     return (Math.floor(page / 2 ** 10) + 1) * 2 ** 10;
   }
 
-  #forget(address: number, length: number): void {
-    if (this.#active) this.#parts.caches.invalidate(address / 4096, Math.ceil(length / 4096));
+  /** `code`: what can be executed may have changed. */
+  #forget(address: number, length: number, code = true): void {
+    if (!this.#active) return;
+    this.#parts.caches.invalidate(address / 4096, Math.ceil(length / 4096));
+    if (code) this.#parts.caches.codeMoved();
   }
 
   map(address: number, frame: number, bits: number): boolean {
@@ -106,7 +109,7 @@ export class PageTables {
     const before = entries[at]!;
     entries[at] = frame * 4096 + ((bits & visible) | PteBit.present);
     if (before !== 0) frames.release(before >>> 12);
-    this.#forget(address, 4096);
+    this.#forget(address, 4096, ((before | bits) & PteBit.exec) !== 0);
     return true;
   }
 

@@ -1,23 +1,31 @@
 /** The TLBs as the rest of the engine sees them: it only ever takes entries out. mmu/translate.ts fills them. */
-import { CodeTlb, Tlb } from '../state.ts';
+import { CodeTlb, Run, Tlb } from '../state.ts';
 
 export class TranslationCaches {
   readonly #data: Int32Array;
   readonly #code: Int32Array;
+  readonly #stamp: Int32Array;
 
   constructor(memory: ArrayBuffer) {
     this.#data = new Int32Array(memory, Tlb.base, (Tlb.entries * Tlb.entrySize) / 4);
     this.#code = new Int32Array(memory, CodeTlb.base, (CodeTlb.entries * CodeTlb.entrySize) / 4);
+    this.#stamp = new Int32Array(memory, Run.codeStamp, 1);
     this.flush();
   }
 
   flush(): void {
     this.#data.fill(-1);
-    this.#code.fill(-1);
+    this.flushCode();
   }
 
   flushCode(): void {
     this.#code.fill(-1);
+    this.codeMoved();
+  }
+
+  /** Other code may be mapped than before. */
+  codeMoved(): void {
+    this.#stamp[0] = this.#stamp[0]! + 1 | 0;
   }
 
   /** Takes out `count` pages from `page` (a page number) on. */

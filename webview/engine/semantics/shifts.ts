@@ -18,7 +18,7 @@ function shifted(shift: Shift): (context: Context) => void {
 }
 
 function writeShifted({ code, dst }: Context, a: Int, count: I32, shift: () => Int): void {
-  if (count.constant !== undefined) return count.constant === 0 ? undefined : dst.write(shift());
+  if (count.constant !== undefined) return dst.write(count.constant === 0 ? a : shift());
   const result = code.variable(a.value as I32);
   code.if(count.ne(0), () => code.set(result, shift().value as I32));
   dst.write(Int.clean(a.width, result.value as I32 | I64));

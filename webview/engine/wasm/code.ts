@@ -24,6 +24,11 @@ export interface FunctionType {
 export interface Callable<R extends Type | undefined = Type | undefined> {
   readonly type: FunctionType & { readonly result: R };
   readonly index: number;
+  /** Written in the call's place: code that never comes back (`Code.leaving`). */
+  readonly leave?: () => void;
+  /** Written before the arguments and behind the call: a callee that works on what the caller keeps in locals. */
+  readonly before?: () => void;
+  readonly after?: () => void;
 }
 
 const VOID = 0x40;
@@ -34,6 +39,8 @@ export class Code {
   readonly #types: Type[] = [];
   readonly #free: Record<Type, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
   #taken: { type: Type; index: number }[] = [];
+  /** Set by each store, on some way to where the code is: who sets it to false can tell whether memory may have changed since. */
+  stored = false;
   readonly parameters: readonly Type[];
 
   constructor(parameters: readonly Type[] = []) {
@@ -87,6 +94,13 @@ export class Code {
     return { index, value: this.#get(initial.type, index) as unknown as T };
   }
 
+  /** A variable of the type of `like`, zero until it is set. It stays taken. */
+  declare<T extends Value>(like: T): Variable<T> {
+    this.#types.push(like.type);
+    const index = this.parameters.length + this.#types.length - 1;
+    return { index, value: this.#get(like.type, index) as unknown as T };
+  }
+
   set<T extends Value>(variable: Variable<T>, value: T): void {
     value.write(this.out);
     this.#set(variable.index);
@@ -129,10 +143,14 @@ export class Code {
     }
     condition.write(this.out);
     this.#open(0x04, () => {
+      const before = this.stored;
       then();
       if (otherwise) {
         this.out.u8(0x05);
+        const afterThen = this.stored;
+        this.stored = before;
         otherwise();
+        this.stored ||= afterThen;
       }
     });
   }
@@ -162,6 +180,55 @@ export class Code {
     });
   }
 
+  /** Body n runs when `index` is n, and goes on into the next. In body n, label m leads to body m if m is greater than n. */
+  blocks(index: I32, bodies: readonly ((labels: readonly Label[]) => void)[]): void {
+    const outer = this.#depth, count = bodies.length;
+    const labels = bodies.map((_, n) => ({ depth: outer + count - n }));
+    for (let i = 0; i < count; i++) {
+      this.out.u8(0x02);
+      this.out.u8(VOID);
+    }
+    this.#depth += count;
+    index.write(this.out);
+    this.out.u8(0x0e);
+    this.out.u32(count - 1);
+    for (let i = 0; i < count; i++) this.out.u32(i);
+    for (const body of bodies) {
+      this.#depth--;
+      this.out.u8(0x0b);
+      this.scope(() => body(labels));
+    }
+  }
+
+  /** How many blocks are open. */
+  get depth(): number {
+    return this.#depth;
+  }
+
+  /** Writes `body` before all that is there. Only where no block is open. */
+  prepend(body: () => void): void {
+    const rest = this.out.taken;
+    this.out.length = 0;
+    body();
+    this.out.append(rest);
+  }
+
+  /** Writes `body`. If it throws, nothing of it stays, and the answer is what it threw. */
+  attempt(body: () => void): unknown {
+    const { length } = this.out;
+    const depth = this.#depth, taken = this.#taken, { stored } = this;
+    try {
+      body();
+      return undefined;
+    } catch (error) {
+      this.out.length = length;
+      this.#depth = depth;
+      this.#taken = taken;
+      this.stored = stored;
+      return error;
+    }
+  }
+
   br(label: Label): void {
     this.out.u8(0x0c);
     this.out.u32(this.#depth - label.depth);
@@ -182,6 +249,17 @@ export class Code {
     this.out.u8(0x00);
   }
 
+  /** `callee` for calls that are not made: they go to `label` instead. Memory may not have changed since `stored` was set to false. */
+  leaving<R extends Type | undefined>(callee: Callable<R>, label: Label): Callable<R> {
+    return {
+      ...callee,
+      leave: () => {
+        if (this.stored) throw new Error('a call that leaves stands behind a store');
+        this.br(label);
+      },
+    };
+  }
+
   #memory(opcode: number, alignment: number, offset: number, simd = false): void {
     if (simd) this.out.u8(0xfd);
     if (simd) this.out.u32(opcode);
@@ -195,6 +273,7 @@ export class Code {
     const folded = base.constant !== undefined ? (base.constant >>> 0) + offset : offset;
     (base.constant !== undefined ? I32.of(0) : base).write(this.out);
     value.write(this.out);
+    this.stored = true;
     this.#memory(opcode, 0, folded, simd);
   }
 
@@ -224,18 +303,35 @@ export class Code {
 
   /** Calls a function without a result. */
   call(callee: Callable, ...args: readonly Value[]): void {
+    if (callee.leave) return callee.leave();
+    callee.before?.();
     for (const arg of args) arg.write(this.out);
     this.out.u8(0x10);
     this.out.u32(callee.index);
+    callee.after?.();
   }
 }
 
 /** The value that calling `callee` gives; the call happens where a statement takes the value. */
 export function callValue<R extends Type>(callee: Callable<R>, ...args: readonly Value[]): ValueOf[R] {
   return valueOf(callee.type.result, out => {
+    if (callee.leave) return callee.leave();
+    callee.before?.();
     for (const arg of args) arg.write(out);
     out.u8(0x10);
     out.u32(callee.index);
+    callee.after?.();
+  });
+}
+
+/** The value that the function at `slot` of the module's table gives; `signature` is the index of its type. */
+export function callTable<R extends Type>(result: R, signature: number, slot: I32, ...args: readonly Value[]): ValueOf[R] {
+  return valueOf(result, out => {
+    for (const arg of args) arg.write(out);
+    slot.write(out);
+    out.u8(0x11);
+    out.u32(signature);
+    out.u8(0);
   });
 }
 

@@ -21,12 +21,31 @@ export class ModuleBuilder {
   readonly #definitions: Definition[] = [];
   readonly #exports: { name: string; callable: Callable }[] = [];
   #memory: { module: string; name: string; pages: number } | undefined;
+  #table: { module: string; name: string } | undefined;
+  readonly #types: FunctionType[] = [];
+  readonly #typeIndex = new Map<string, number>();
   readonly #data: { at: number; bytes: Uint8Array }[] = [];
   readonly #custom: { name: string; bytes: Uint8Array }[] = [];
 
   /** Imports the memory; `pages` of 64 KiB is the least that it must have. */
   importMemory(module: string, name: string, pages: number): void {
     this.#memory = { module, name, pages };
+  }
+
+  /** Imports the table of functions that `Code.callTable` calls through. */
+  importTable(module: string, name: string): void {
+    this.#table = { module, name };
+  }
+
+  /** Index of a function type. */
+  type(type: FunctionType): number {
+    const key = `${type.parameters.join()}:${type.result ?? ''}`;
+    let index = this.#typeIndex.get(key);
+    if (index === undefined) {
+      index = this.#types.push(type) - 1;
+      this.#typeIndex.set(key, index);
+    }
+    return index;
   }
 
   importFunction<R extends Type | undefined>(module: string, name: string, parameters: readonly Type[], result: R): Callable<R> {
@@ -50,6 +69,13 @@ export class ModuleBuilder {
     const code = new Code(callable.type.parameters);
     definition.body = code;
     body(code);
+  }
+
+  /** A function whose body is written already. */
+  add(name: string, code: Code, result: Type | undefined): Callable {
+    const callable = this.declare(name, code.parameters, result);
+    this.#definitions.at(-1)!.body = code;
+    return callable;
   }
 
   /** Declares and defines. */
@@ -77,22 +103,12 @@ export class ModuleBuilder {
   assemble(): Uint8Array<ArrayBuffer> {
     const out = new Bytes();
     for (const byte of [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.u8(byte);
-    const types: FunctionType[] = [];
-    const typeIndex = new Map<string, number>();
-    const typeOf = ({ type }: Callable): number => {
-      const key = `${type.parameters.join()}:${type.result ?? ''}`;
-      let index = typeIndex.get(key);
-      if (index === undefined) {
-        index = types.push(type) - 1;
-        typeIndex.set(key, index);
-      }
-      return index;
-    };
+    const typeOf = ({ type }: Callable): number => this.type(type);
     const imports = this.#importSection(typeOf);
     const functions = new Bytes();
     functions.u32(this.#definitions.length);
     for (const { callable } of this.#definitions) functions.u32(typeOf(callable));
-    section(out, 1, typeSection(types));
+    section(out, 1, typeSection(this.#types));
     section(out, 2, imports);
     section(out, 3, functions);
     section(out, 7, this.#exportSection());
@@ -109,7 +125,7 @@ export class ModuleBuilder {
 
   #importSection(typeOf: (callable: Callable) => number): Bytes {
     const out = new Bytes();
-    out.u32(this.#imports.length + (this.#memory ? 1 : 0));
+    out.u32(this.#imports.length + (this.#memory ? 1 : 0) + (this.#table ? 1 : 0));
     for (const { module, name, callable } of this.#imports) {
       out.name(module);
       out.name(name);
@@ -122,6 +138,11 @@ export class ModuleBuilder {
       out.u8(2);
       out.u8(0);
       out.u32(this.#memory.pages);
+    }
+    if (this.#table) {
+      out.name(this.#table.module);
+      out.name(this.#table.name);
+      for (const byte of [1, 0x70, 0, 0]) out.u8(byte);
     }
     return out;
   }

@@ -44,7 +44,7 @@ async function boot(options: Options, disk: OpenedDisk): Promise<VirtualMachine>
   const file = join(here, 'engine.wasm');
   if (!existsSync(file)) throw new BootError('The engine is not built: run npm run build.');
   return VirtualMachine.boot({
-    engine: await WebAssembly.compile(readFileSync(file)), disk: disk.device, diskBlockSize: disk.blockSize, memory: options.memory * 2 ** 20,
+    engine: await WebAssembly.compile(readFileSync(file)), disk: disk.device, diskBlockSize: disk.blockSize, memory: options.memory * 2 ** 20, tiers: options.engine,
     log: complain, trace: options.strace === undefined ? undefined : lineWriter(options.strace),
     hostMounts: options.mounts.map(m => ({ files: new NodeHostFiles(resolve(m.host)), guest: m.guest, readOnly: m.readOnly })),
     failed: error => {

@@ -1,4 +1,5 @@
 /** The command line of the headless VM (`npm run vm`). Parsing only; what the options do is in main.ts. */
+import type { Tiers } from '../../engine/engine.ts';
 
 export interface HostMount {
   readonly host: string;
@@ -16,7 +17,7 @@ export interface Options {
   environment: Record<string, string>;
   /** Guest RAM in MB. */
   memory: number;
-  engine: 'interpreter';
+  engine: Tiers;
   /** File for strace output; '' is standard error; undefined is off. */
   strace: string | undefined;
   stats: string | undefined;
@@ -38,7 +39,7 @@ export const usage = `usage: npm run -s vm -- [options] [--] COMMAND [ARG...]
   --cwd DIR                working directory (the user's home)
   --env K=V                environment variable; repeatable
   --memory MB              guest RAM (1024)
-  --engine interpreter     how code is run
+  --engine NAME            how code is run: interpreter, jit (what is hot is compiled), eager (all is) (interpreter)
   --strace[=FILE]          print each system call
   --stats[=FILE]           one JSON object of figures at the end
   --export FILE            write the disk as a raw ext2 file and end
@@ -64,7 +65,7 @@ const setters: Readonly<Record<string, Setter>> = {
     o.memory = megabytes;
   },
   engine: (o, v) => {
-    if (v !== 'interpreter') throw new UsageError(`--engine ${v}: only "interpreter" is there`);
+    if (v !== 'interpreter' && v !== 'jit' && v !== 'eager') throw new UsageError(`--engine ${v}: expected interpreter, jit or eager`);
     o.engine = v;
   },
   export: (o, v) => { o.export = v; },

@@ -1,0 +1,150 @@
+/** Registers, memory, stack and branches as descriptions see them (semantics/contract.ts), in a region. */
+import { load64, loadV128, type Code } from '../wasm/code.ts';
+import { I32, I64, V128, select } from '../wasm/values.ts';
+import type { Control, ExitName, Memory, Registers, Stack } from '../semantics/contract.ts';
+import { Int, type Width } from '../semantics/int.ts';
+import { loadInt } from '../semantics/operand.ts';
+import { ExitCode, RegionOutcome, Run, STATE, Slot } from '../state.ts';
+import type { RegionFrame } from './frame.ts';
+
+const rsp = 4;
+
+export class RegionRegisters implements Registers {
+  readonly #frame: RegionFrame;
+
+  constructor(frame: RegionFrame) {
+    this.#frame = frame;
+  }
+
+  read(number: number, width: Width): Int {
+    return this.#frame.pin(Int.cut(width, this.#frame.gpr(number)));
+  }
+  write(number: number, value: Int): void {
+    const frame = this.#frame;
+    if (value.width >= 4) frame.setGpr(number, value.i64);
+    else frame.setGpr(number, frame.gpr(number).and(value.width === 2 ? ~0xffffn : ~0xffn).or(value.i64));
+  }
+  readHigh(number: number): Int {
+    return this.#frame.pin(Int.cut(1, this.#frame.gpr(number).shrU(8)));
+  }
+  writeHigh(number: number, value: Int): void {
+    this.#frame.setGpr(number, this.#frame.gpr(number).and(~0xff00n).or(value.i64.shl(8)));
+  }
+  readXmm(number: number): V128 { return this.#frame.code.let(this.#frame.xmm(number)); }
+  writeXmm(number: number, value: V128): void { this.#frame.setXmm(number, value); }
+}
+
+/** Stores `value` at a host address. */
+export function storeInt(code: Code, host: I32, value: Int): void {
+  switch (value.width) {
+    case 1: return code.store8(host, value.i32);
+    case 2: return code.store16(host, value.i32);
+    case 4: return code.store32(host, value.i32);
+    default: return code.store64(host, value.i64);
+  }
+}
+
+export class RegionMemory implements Memory {
+  readonly #frame: RegionFrame;
+  /** Slot of the base of the segment that the instruction names. */
+  segment: number = Slot.zero;
+
+  constructor(frame: RegionFrame) {
+    this.#frame = frame;
+  }
+
+  load(width: Width, address: I64): Int {
+    const frame = this.#frame;
+    return frame.pin(loadInt(width, frame.translate(frame.code.let(address), width, false)));
+  }
+  loadV128(address: I64): V128 {
+    const frame = this.#frame;
+    return frame.code.let(loadV128(frame.translate(frame.code.let(address), 16, false)));
+  }
+  store(address: I64, value: Int): void {
+    const frame = this.#frame, pinned = frame.pin(value);
+    storeInt(frame.code, frame.translate(frame.code.let(address), value.width, true), pinned);
+  }
+  storeV128(address: I64, value: V128): void {
+    const frame = this.#frame, pinned = frame.code.let(value);
+    frame.code.storeV128(frame.translate(frame.code.let(address), 16, true), pinned);
+  }
+  probe(address: I64, size: number, write: boolean): void {
+    const frame = this.#frame, first = frame.code.let(address);
+    if (size <= 16) return void frame.translate(first, size, write);
+    frame.translate(first, 1, write);
+    const page = frame.code.let(first.add(size - 1).and(-4096));
+    frame.translate(frame.code.let(select(page.gtU(first), page, first)), 1, write);
+  }
+  address(address: I64, size: number): I32 {
+    return this.#frame.translate(this.#frame.code.let(address), size, false);
+  }
+  segmentBase(): I64 {
+    return this.segment === Slot.zero ? I64.of(0) : load64(STATE + this.segment);
+  }
+}
+
+export class RegionStack implements Stack {
+  readonly #frame: RegionFrame;
+  readonly #memory: Memory;
+
+  constructor(frame: RegionFrame, memory: Memory) {
+    this.#frame = frame;
+    this.#memory = memory;
+  }
+
+  push(value: Int): void {
+    const frame = this.#frame, pinned = frame.pin(value);
+    const top = frame.code.let(frame.gpr(rsp).sub(value.width));
+    this.#memory.store(top, pinned);
+    frame.setGpr(rsp, top);
+  }
+  peek(width: Width): Int {
+    return this.#memory.load(width, this.#frame.gpr(rsp));
+  }
+  release(bytes: number | Int): void {
+    const frame = this.#frame;
+    frame.setGpr(rsp, frame.gpr(rsp).add(typeof bytes === 'number' ? I64.of(bytes) : bytes.i64));
+  }
+}
+
+/** Where branches of the instruction at hand lead: what the region's writer decides. */
+export interface Edges {
+  /** To a known address. */
+  direct(target: number, condition: I32 | undefined): void;
+  indirect(target: I64): void;
+}
+
+export class RegionControl implements Control {
+  readonly #frame: RegionFrame;
+  readonly #edges: Edges;
+  /** Address behind the instruction at hand, and where its branch leads. */
+  behind = 0;
+  target = 0;
+
+  constructor(frame: RegionFrame, edges: Edges) {
+    this.#frame = frame;
+    this.#edges = edges;
+  }
+
+  next(): I64 { return I64.of(this.behind); }
+  branch(condition?: I32): void { this.#edges.direct(this.target, condition); }
+  jump(target: I64): void { this.#edges.indirect(this.#frame.code.let(target)); }
+  checkTarget(target: I64): void {
+    this.#frame.leaveIf(target.shl(16).shrS(16).ne(target));
+  }
+  /** Whatever it is, the interpreter does it again. */
+  exit(_name: ExitName): void { this.#frame.leaveIf(I32.of(1)); }
+  exitIf(condition: I32, name: ExitName): void {
+    // What a helper noted after it changed registers (a string operation's progress) is noted again.
+    if (name === 'pageFault') this.#frame.code.stored = false;
+    this.#frame.leaveIf(condition);
+  }
+  exitAfter(name: 'syscall' | 'breakpoint' | 'interrupt'): void {
+    this.#frame.code.store32(Run.exit, ExitCode[name]);
+    this.#frame.leave(this.behind, RegionOutcome.leave);
+  }
+  again(): void {
+    this.#frame.leave(this.#frame.here, RegionOutcome.jump);
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * jit/: compiles what runs often. This file: a region, the code around a hot address as basic blocks, found by following direct jumps and
+ * calls across pages. What is decoded but was never reached by the interpreter is taken for cold and left out.
+ */
+import { Decoder } from '../x86/decoder.ts';
+import { Instruction } from '../x86/instruction.ts';
+import { ADDRESSING, type Row } from '../x86/rows.ts';
+import type { CodeSpace } from '../interpreter/codeCache.ts';
+
+/** An instruction of a region. */
+export interface Step {
+  readonly address: number;
+  readonly row: Row;
+  readonly instruction: Instruction;
+}
+
+/** How a block ends. */
+export const Ending = {
+  /** Goes on at `next`. */
+  falls: 0,
+  /** The last instruction is a jump or call. */
+  jumps: 1,
+  /** The interpreter does the instruction at `next`, which this tier leaves to it. */
+  interpreted: 2,
+} as const;
+export type Ending = (typeof Ending)[keyof typeof Ending];
+
+export class Block {
+  readonly address: number;
+  steps: Step[] = [];
+  ending: Ending = Ending.falls;
+  /** Address behind the last step. */
+  next = 0;
+  /** Blocks that direct branches, falling through and calls lead to. */
+  successors: number[] = [];
+  /** Target of a direct call that ends it. */
+  callee: number | undefined;
+  /** Control may come here from outside: the dispatcher knows it. */
+  isEntry = false;
+
+  constructor(address: number) {
+    this.address = address;
+  }
+}
+
+export interface Region {
+  readonly head: number;
+  /** In an order in which most branches go forward; the head is first. */
+  readonly blocks: readonly Block[];
+  /** Position in `blocks` by address. */
+  readonly order: ReadonlyMap<number, number>;
+  /** Pages that it has code of: address and frame. */
+  readonly pages: ReadonlyMap<number, number>;
+  /** Return addresses by the block that a `ret` ends. */
+  readonly returns: ReadonlyMap<Block, readonly number[]>;
+}
+
+/** What a region may not become larger than. */
+const mostBlocks = 50, mostSteps = 400, longestBlock = 64;
+/** Branches farther than this from the head leave the region. */
+const farthest = 2 ** 27;
+
+export interface DiscoverOptions {
+  readonly space: CodeSpace;
+  readonly bytes: Uint8Array;
+  readonly rows: readonly Row[];
+  /** The interpreter has reached the code at this address. */
+  readonly isSeen: (address: number) => boolean;
+  /** This tier can write out the instruction. */
+  readonly isFit: (row: Row, instruction: Instruction) => boolean;
+}
+
+export class Discovery {
+  readonly #options: DiscoverOptions;
+  readonly #head: number;
+  readonly #decoder = new Decoder(64);
+  readonly #across = new Uint8Array(32);
+  readonly #blocks = new Map<number, Block>();
+  /** Block of each instruction. */
+  readonly #owner = new Map<number, Block>();
+  readonly #pages = new Map<number, number>();
+  readonly #waiting: number[];
+  #steps = 0;
+
+  constructor(options: DiscoverOptions, head: number) {
+    this.#options = options;
+    this.#head = head;
+    this.#waiting = [head];
+  }
+
+  /** The region around `head`; undefined when nothing there can be compiled. */
+  find(): Region | undefined {
+    for (let address = this.#waiting.shift(); address !== undefined; address = this.#waiting.shift()) this.#visit(address);
+    const head = this.#blocks.get(this.#head);
+    if (!head || head.steps.length === 0) return undefined;
+    head.isEntry = true;
+    const blocks = this.#sorted(head);
+    const order = new Map(blocks.map((block, i) => [block.address, i]));
+    for (const [i, block] of blocks.entries()) {
+      for (const successor of block.successors) if ((order.get(successor) ?? Infinity) <= i) this.#blocks.get(successor)!.isEntry = true;
+    }
+    return { head: this.#head, blocks, order, pages: this.#pages, returns: this.#returns(blocks) };
+  }
+
+  #visit(address: number): void {
+    if (this.#blocks.has(address)) return;
+    const owner = this.#owner.get(address);
+    if (owner) return this.#split(owner, address);
+    if (this.#blocks.size >= mostBlocks || this.#steps >= mostSteps) return;
+    const block = new Block(address);
+    this.#blocks.set(address, block);
+    this.#fill(block);
+  }
+
+  #fill(block: Block): void {
+    let address = block.address;
+    for (;;) {
+      block.next = address;
+      if (address !== block.address && this.#blocks.has(address)) return void block.successors.push(address);
+      if (block.steps.length >= longestBlock || this.#steps >= mostSteps) return this.#goOn(block, address);
+      const step = this.#decode(address);
+      if (!step || !this.#options.isFit(step.row, step.instruction)) {
+        block.ending = Ending.interpreted;
+        if (step) this.#enter(block, address + step.instruction.length);
+        return;
+      }
+      block.steps.push(step);
+      this.#owner.set(address, block);
+      this.#steps++;
+      address += step.instruction.length;
+      block.next = address;
+      if (this.#ends(block, step)) return;
+    }
+  }
+
+  #goOn(block: Block, address: number): void {
+    block.successors.push(address);
+    this.#waiting.push(address);
+  }
+
+  /** The block at `address` is reached from outside of the region, after what ends `from`. */
+  #enter(from: Block, address: number): void {
+    this.#waiting.push(address);
+    this.#entries.add(address);
+    from.successors.push(address);
+  }
+  readonly #entries = new Set<number>();
+
+  /** True if the step ends its block. */
+  #ends(block: Block, { row, instruction }: Step): boolean {
+    const { next } = block;
+    const direct = row.operands.length > 0 && row.operands[0]!.addressing === ADDRESSING.J;
+    const target = next + instruction.immediate;
+    switch (row.operation) {
+      case 'Jcc': case 'LOOP': case 'LOOPE': case 'LOOPNE': case 'JrCXZ':
+        block.ending = Ending.jumps;
+        this.#goOn(block, next);
+        this.#jump(block, target);
+        return true;
+      case 'JMP':
+        block.ending = Ending.jumps;
+        if (direct) this.#jump(block, target);
+        return true;
+      case 'CALL':
+        block.ending = Ending.jumps;
+        if (direct && this.#jump(block, target)) block.callee = target;
+        if (this.#options.isSeen(next)) this.#enter(block, next);
+        return true;
+      case 'RET':
+        block.ending = Ending.jumps;
+        return true;
+      case 'SYSCALL': case 'INT3': case 'INT':
+        block.ending = Ending.jumps;
+        this.#enter(block, next);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #jump(block: Block, target: number): boolean {
+    if (Math.abs(target - this.#head) > farthest || !this.#options.isSeen(target)) return false;
+    block.successors.push(target);
+    this.#waiting.push(target);
+    return true;
+  }
+
+  #decode(address: number): Step | undefined {
+    const { space, bytes, rows } = this.#options;
+    const offset = address % 4096, page = address - offset;
+    const frame = this.#frame(page);
+    if (frame === 0) return undefined;
+    const instruction = new Instruction();
+    let length = this.#decoder.decode(bytes, frame * 4096 + offset, (frame + 1) * 4096, instruction);
+    if (length === 0) {
+      const second = space.executable(page + 4096);
+      if (second === 0) return undefined;
+      const here = 4096 - offset;
+      this.#across.set(bytes.subarray(frame * 4096 + offset, (frame + 1) * 4096));
+      this.#across.set(bytes.subarray(second * 4096, second * 4096 + 32 - here), here);
+      length = this.#decoder.decode(this.#across, 0, 32, instruction);
+      if (length > here) this.#pages.set(page + 4096, second);
+    }
+    return length > 0 ? { address, row: rows[instruction.row]!, instruction } : undefined;
+  }
+
+  #frame(page: number): number {
+    let frame = this.#pages.get(page);
+    if (frame === undefined) {
+      frame = this.#options.space.executable(page);
+      if (frame !== 0) this.#pages.set(page, frame);
+    }
+    return frame;
+  }
+
+  /** Cuts a block in two at an instruction of it. */
+  #split(block: Block, address: number): void {
+    const at = block.steps.findIndex(step => step.address === address);
+    const rest = new Block(address);
+    rest.steps = block.steps.splice(at);
+    rest.ending = block.ending;
+    rest.next = block.next;
+    rest.successors = block.successors;
+    rest.callee = block.callee;
+    block.ending = Ending.falls;
+    block.next = address;
+    block.successors = [address];
+    block.callee = undefined;
+    this.#blocks.set(address, rest);
+    for (const step of rest.steps) this.#owner.set(step.address, rest);
+  }
+
+  /** Reverse postorder from the head; blocks that only the outside leads to come last. */
+  #sorted(head: Block): Block[] {
+    for (const address of this.#entries) {
+      const block = this.#blocks.get(address);
+      if (block && block.steps.length > 0) block.isEntry = true;
+    }
+    const visited = new Set<Block>(), postorder: Block[] = [];
+    const visit = (start: Block): void => {
+      const stack: { block: Block; at: number }[] = [{ block: start, at: 0 }];
+      visited.add(start);
+      for (let top = stack.at(-1); top; top = stack.at(-1)) {
+        const successor = top.block.successors[top.at++];
+        if (successor === undefined) {
+          postorder.push(top.block);
+          stack.pop();
+          continue;
+        }
+        const block = this.#blocks.get(successor);
+        if (!block || visited.has(block)) continue;
+        visited.add(block);
+        stack.push({ block, at: 0 });
+      }
+    };
+    visit(head);
+    return postorder.reverse();
+  }
+
+  /** Where the `ret`s of functions that the region calls may go. */
+  #returns(blocks: readonly Block[]): Map<Block, readonly number[]> {
+    const callers = new Map<number, number[]>();
+    for (const block of blocks) {
+      if (block.callee === undefined) continue;
+      const known = callers.get(block.callee) ?? [];
+      if (this.#blocks.has(block.next)) known.push(block.next);
+      callers.set(block.callee, known);
+    }
+    const returns = new Map<Block, number[]>();
+    for (const [callee, addresses] of callers) this.#eachReturn(callee, block => {
+      returns.set(block, [...new Set([...(returns.get(block) ?? []), ...addresses])].slice(0, 8));
+    });
+    return returns;
+  }
+
+  /** Visits the blocks of a function that end in `ret`; what it calls is not part of it. */
+  #eachReturn(callee: number, visit: (block: Block) => void): void {
+    const visited = new Set<number>(), waiting = [callee];
+    for (let address = waiting.pop(); address !== undefined; address = waiting.pop()) {
+      const block = this.#blocks.get(address);
+      if (!block || visited.has(address)) continue;
+      visited.add(address);
+      if (block.steps.at(-1)?.row.operation === 'RET') visit(block);
+      for (const successor of block.successors) if (successor !== block.callee) waiting.push(successor);
+    }
+  }
+}

@@ -1,0 +1,205 @@
+/**
+ * What every instruction of a region stands on: registers in locals, translation through the TLB, the one way out. What this tier can't do
+ * (a TLB miss, an exception) leaves before it has changed anything, and the interpreter does that instruction.
+ */
+import { load32, load64, loadV128, type Callable, type Code, type Label, type Variable } from '../wasm/code.ts';
+import { I32, I64, V128, type Type, type Value } from '../wasm/values.ts';
+import type { HelperDefinitions, Helpers } from '../semantics/contract.ts';
+import { Int } from '../semantics/int.ts';
+import { tlbHit, tlbSlot } from '../mmu/translate.ts';
+import { RegionOutcome, Run, STATE, Slot, Tlb } from '../state.ts';
+import { FlagKind, RegionFlags, settleFlags, type FlagLocals } from './flags.ts';
+
+/** Bit of the local `where`: Run.target is set already. */
+const targetIsSet = 4;
+
+/** What the region's function needs of the interpreter's module, by name. */
+export type HelperSource = (name: string) => { readonly parameters: readonly Type[]; readonly result: Type | undefined; readonly usesRegisters: boolean };
+
+/** The functions of the interpreter's module that descriptions call. */
+export function helperSource(helpers: HelperDefinitions): HelperSource {
+  return name => {
+    if (name === 'now') return { parameters: [], result: 'f64', usesRegisters: false };
+    const helper = helpers[name];
+    if (!helper) throw new Error(`no helper ${name}`);
+    return { parameters: helper.parameters, result: helper.result, usesRegisters: helper.usesRegisters ?? false };
+  };
+}
+
+export class RegionFrame implements Helpers {
+  readonly code: Code;
+  readonly flags: RegionFlags;
+  /** Functions that the region calls, in the order of their indices. */
+  readonly imports: string[] = [];
+  /** Bit n: register n is used, is changed. */
+  gprUsed = 0;
+  gprChanged = 0;
+  xmmUsed = 0;
+  xmmChanged = 0;
+  readonly #base: number;
+  readonly #source: HelperSource;
+  readonly #gpr: readonly Variable<I64>[];
+  readonly #xmm: readonly Variable<V128>[];
+  readonly #flagLocals: FlagLocals;
+  readonly #callables = new Map<string, Callable>();
+  /** Block to enter. */
+  readonly block: Variable<I32>;
+  /** What is left of the budget: 16 for an instruction. */
+  readonly left: Variable<I32>;
+  /** Offset from `#base` times 8, `targetIsSet`, outcome: where and how to leave. */
+  readonly #where: Variable<I32>;
+  /** The common way out; set by `body`. */
+  #exit!: Label;
+  /** Address of the instruction at hand. */
+  here = 0;
+
+  /** Parameters of `code`: block, budget. `base` is an address from which the region's ones aren't far. */
+  constructor(code: Code, base: number, source: HelperSource) {
+    this.code = code;
+    this.#base = base;
+    this.#source = source;
+    const variable = <T extends Value>(like: T): Variable<T> => code.declare(like);
+    this.block = variable(I32.of(0));
+    this.left = variable(I32.of(0));
+    this.#where = variable(I32.of(0));
+    this.#flagLocals = { kind: variable(I32.of(0)), first: variable(I64.of(0)), second: variable(I64.of(0)), result: variable(I64.of(0)) };
+    this.#gpr = Array.from({ length: 16 }, () => variable(I64.of(0)));
+    this.#xmm = Array.from({ length: 16 }, () => variable(V128.zero()));
+    this.flags = new RegionFlags(code, this.#flagLocals);
+  }
+
+  /** Writes the function: `body`, before it the loads of what it uses, behind it the stores of what it changes. */
+  write(body: () => void): void {
+    const { code } = this;
+    code.block(exit => {
+      this.#exit = exit;
+      body();
+    });
+    this.#writeExit();
+    code.prepend(() => {
+      code.set(this.block, code.parameter(0, 'i32'));
+      code.set(this.left, code.parameter(1, 'i32'));
+      this.#load();
+    });
+  }
+
+  #load(): void {
+    const { code } = this;
+    this.#gpr.forEach((local, n) => { if ((this.gprUsed >> n & 1) !== 0) code.set(local, load64(STATE + Slot.gpr + n * 8)); });
+    this.#xmm.forEach((local, n) => { if ((this.xmmUsed >> n & 1) !== 0) code.set(local, loadV128(STATE + Slot.xmm + n * 16)); });
+    this.#loadFlags();
+  }
+  #loadFlags(): void {
+    const { code } = this, { kind, first, result } = this.#flagLocals;
+    code.set(kind, I32.of(FlagKind.word));
+    code.set(first, load32(STATE + Slot.flagAux).toI64U());
+    code.set(result, load64(STATE + Slot.flagResult));
+  }
+
+  #store(gpr: number, xmm: number): void {
+    const { code } = this;
+    this.#gpr.forEach((local, n) => { if ((gpr >> n & 1) !== 0) code.store64(STATE + Slot.gpr + n * 8, local.value); });
+    this.#xmm.forEach((local, n) => { if ((xmm >> n & 1) !== 0) code.storeV128(STATE + Slot.xmm + n * 16, local.value); });
+    settleFlags(code, this.#flagLocals);
+    code.store64(STATE + Slot.flagResult, this.#flagLocals.result.value);
+    code.store32(STATE + Slot.flagAux, this.#flagLocals.first.value.toI32());
+  }
+
+  #writeExit(): void {
+    const { code } = this;
+    this.#store(this.gprChanged, this.xmmChanged);
+    const where = this.#where.value;
+    code.if(where.and(targetIsSet).eqz(), () => code.store64(Run.target, I64.of(this.#base).add(where.shrS(3).toI64S())));
+    code.store32(Run.account, this.left.value);
+    code.return(where.and(3));
+  }
+
+  /** The next instruction to be written is the one at `here`. */
+  begin(here: number): void {
+    this.here = here;
+    this.code.stored = false;
+    this.flags.begin();
+  }
+
+  /** Notes where and how the way out leads. */
+  note(address: number, outcome: RegionOutcome): void {
+    this.code.set(this.#where, I32.of((address - this.#base) * 8 + outcome));
+  }
+  /** Leaves. */
+  leave(address: number, outcome: RegionOutcome): void {
+    this.note(address, outcome);
+    this.code.br(this.#exit);
+  }
+  leaveWhen(condition: I32, address: number, outcome: RegionOutcome): void {
+    this.note(address, outcome);
+    this.code.brIf(this.#exit, condition);
+  }
+  /** Leaves to a computed address. */
+  leaveTo(target: I64): void {
+    this.code.store64(Run.target, target);
+    this.code.set(this.#where, I32.of(targetIsSet | RegionOutcome.jump));
+    this.code.br(this.#exit);
+  }
+
+  /** Leaves this instruction to the interpreter. */
+  leaveIf(condition: I32): void {
+    if (this.code.stored) throw new Error('an instruction that has changed something can not begin anew');
+    if (condition.constant === 0) return;
+    this.leaveWhen(condition, this.here, RegionOutcome.interpret);
+  }
+
+  pin(value: Int): Int {
+    return Int.clean(value.width, this.code.let(value.value as Value as I32));
+  }
+
+  // ---------------------------------------------------------------- registers
+  gpr(number: number): I64 {
+    this.gprUsed |= 1 << number;
+    return this.#gpr[number]!.value;
+  }
+  setGpr(number: number, value: I64): void {
+    this.gprUsed |= 1 << number;
+    this.gprChanged |= 1 << number;
+    this.code.set(this.#gpr[number]!, value);
+    this.code.stored = true;
+  }
+  xmm(number: number): V128 {
+    this.xmmUsed |= 1 << number;
+    return this.#xmm[number]!.value;
+  }
+  setXmm(number: number, value: V128): void {
+    this.xmmUsed |= 1 << number;
+    this.xmmChanged |= 1 << number;
+    this.code.set(this.#xmm[number]!, value);
+    this.code.stored = true;
+  }
+
+  // ---------------------------------------------------------------- memory
+  /** Host address of `size` bytes, pinned. */
+  translate(address: I64, size: number, write: boolean): I32 {
+    const { code } = this;
+    const slot = code.let(tlbSlot(address));
+    this.leaveIf(tlbHit(address, slot, size, write).eqz());
+    return code.let(address.toI32().add(load32(slot, Tlb.base + Tlb.addend)));
+  }
+
+  // ---------------------------------------------------------------- calls
+  /** A function of the interpreter's module. One that works on the register file gets it in memory, and what it leaves there is taken back. */
+  get<R extends Type | undefined>(name: string): Callable<R> {
+    const { parameters, result, usesRegisters } = this.#source(name);
+    let callable = this.#callables.get(name);
+    if (!callable) {
+      callable = { type: { parameters, result }, index: this.imports.length };
+      this.imports.push(name);
+      this.#callables.set(name, callable);
+    }
+    if (!usesRegisters) return callable as Callable<R>;
+    this.gprUsed = this.gprChanged = this.xmmUsed = this.xmmChanged = 0xffff;
+    return { ...callable, before: () => this.#store(0xffff, 0xffff), after: () => this.#reload() } as Callable<R>;
+  }
+
+  #reload(): void {
+    this.#load();
+    this.flags.known = this.code.depth === this.flags.depth ? FlagKind.word : FlagKind.unknown;
+  }
+}

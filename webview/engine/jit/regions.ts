@@ -1,0 +1,174 @@
+/**
+ * Compiled regions: makes their modules, lets the interpreter's records lead to them, and forgets them when their code is written or may
+ * no longer be kept. One module holds one region; it imports the memory and the few functions that it calls.
+ */
+import { ModuleBuilder } from '../wasm/module.ts';
+import type { Descriptions } from '../semantics/contract.ts';
+import type { CodeCache, CodeSpace } from '../interpreter/codeCache.ts';
+import { fitsForms, type FormTable } from '../interpreter/forms.ts';
+import { Regions as RegionTable } from '../state.ts';
+import type { Instruction } from '../x86/instruction.ts';
+import type { Row } from '../x86/rows.ts';
+import { Discovery, type Region } from './discover.ts';
+import { RegionWriter, UnfitInstruction, type RegionCode } from './emit.ts';
+import type { HelperSource } from './frame.ts';
+
+/** A region that the dispatcher knows. */
+interface Installed {
+  readonly slot: number;
+  readonly frames: readonly number[];
+  /** Where the dispatcher finds it. */
+  readonly entries: readonly { readonly frame: number; readonly offset: number }[];
+}
+
+export interface RegionsOptions {
+  readonly memory: WebAssembly.Memory;
+  /** Regions' functions by slot. */
+  readonly table: WebAssembly.Table;
+  readonly code: CodeCache;
+  readonly rows: readonly Row[];
+  readonly forms: FormTable;
+  readonly descriptions: Descriptions;
+  readonly helpers: HelperSource;
+  /** The interpreter's exports: helpers by name. */
+  readonly exports: WebAssembly.Exports;
+}
+
+export class Regions {
+  readonly #options: RegionsOptions;
+  readonly #bytes: Uint8Array;
+  readonly #words: Int32Array;
+  readonly #view: DataView;
+  readonly #byFrame = new Map<number, Set<Installed>>();
+  readonly #freeSlots: number[] = [];
+  #nextSlot = 0;
+  /** Instructions that can't be written out here, by row and shape. */
+  readonly #unfit = new Set<string>();
+  compiled = 0;
+  dropped = 0;
+  /** Bytes of modules made, and the time that it took. */
+  bytes = 0;
+  seconds = 0;
+
+  constructor(options: RegionsOptions) {
+    this.#options = options;
+    const { buffer } = options.memory;
+    this.#bytes = new Uint8Array(buffer);
+    this.#words = new Int32Array(buffer);
+    this.#view = new DataView(buffer);
+    options.code.onForget = frame => (frame === undefined ? this.#dropAll() : this.#dropFrame(frame));
+  }
+
+  /** Compiles the code around an address of `space` that the interpreter has decoded. False if nothing came of it. */
+  compile(space: CodeSpace, address: number): boolean {
+    const started = performance.now();
+    const done = this.#compile(space, address);
+    this.seconds += (performance.now() - started) / 1000;
+    return done;
+  }
+
+  #compile(space: CodeSpace, address: number): boolean {
+    for (;;) {
+      const region = this.#find(space, address);
+      if (!region) return false;
+      try {
+        return this.#install(region, new RegionWriter(region, this.#options.descriptions, this.#options.helpers).write());
+      } catch (error) {
+        if (!(error instanceof UnfitInstruction)) throw error;
+        this.#unfit.add(shapeOf(error.step.row, error.step.instruction));
+      }
+    }
+  }
+
+  #find(space: CodeSpace, address: number): Region | undefined {
+    const { rows, code, forms, descriptions } = this.#options;
+    return new Discovery({
+      space, bytes: this.#bytes, rows,
+      isSeen: target => {
+        const frame = space.executable(target - target % 4096);
+        return frame !== 0 && code.record(frame, target % 4096) !== 0;
+      },
+      isFit: (row, instruction) => fitsForms(forms, instruction) && Object.hasOwn(descriptions, row.operation) && !this.#unfit.has(shapeOf(row, instruction)),
+    }, address).find();
+  }
+
+  #install(region: Region, { code, imports }: RegionCode): boolean {
+    const slot = this.#freeSlots.pop() ?? (this.#nextSlot < RegionTable.count ? this.#nextSlot++ : -1);
+    if (slot < 0) return false;
+    const pages = this.#pageList(region);
+    if (pages === undefined) return false;
+    const { memory, table, code: cache } = this.#options;
+    const module = this.#module(code, imports);
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(module), { env: { memory }, engine: this.#options.exports });
+    table.set(slot, instance.exports['region'] as () => number);
+    const at = RegionTable.base + slot * RegionTable.entrySize;
+    this.#words[(at + RegionTable.stamp) >> 2] = 0;
+    this.#words[(at + RegionTable.pages) >> 2] = pages;
+    const frames = [...new Set(region.pages.values())];
+    for (const frame of frames) cache.watch(frame);
+    const entries = region.blocks.flatMap((block, i) => {
+      if (!block.isEntry) return [];
+      const frame = region.pages.get(block.address - block.address % 4096)!, offset = block.address % 4096;
+      return cache.compiledAt(frame, offset, Math.floor(block.address / 4096), slot, i) ? [{ frame, offset }] : [];
+    });
+    const installed = { slot, frames, entries };
+    for (const frame of frames) {
+      const known = this.#byFrame.get(frame);
+      if (known) known.add(installed);
+      else this.#byFrame.set(frame, new Set([installed]));
+    }
+    this.compiled++;
+    this.bytes += module.length;
+    return entries.length > 0;
+  }
+
+  #module(code: RegionCode['code'], imports: readonly string[]): Uint8Array<ArrayBuffer> {
+    const builder = new ModuleBuilder();
+    builder.importMemory('env', 'memory', 1);
+    for (const name of imports) {
+      const { parameters, result } = this.#options.helpers(name);
+      builder.importFunction('engine', name, parameters, result);
+    }
+    builder.export('region', builder.add('region', code, 'i32'));
+    return builder.assemble();
+  }
+
+  /** Address of the region's list of pages, see state.ts Regions. */
+  #pageList({ pages }: Region): number | undefined {
+    const at = this.#options.code.room(16 + pages.size * 16);
+    if (at === undefined) return undefined;
+    this.#view.setInt32(at, pages.size, true);
+    let next = at + 16;
+    for (const [page, frame] of pages) {
+      this.#view.setBigUint64(next, BigInt(page), true);
+      this.#view.setInt32(next + 8, frame, true);
+      next += 16;
+    }
+    return at;
+  }
+
+  #dropFrame(frame: number): void {
+    for (const region of this.#byFrame.get(frame) ?? []) this.#drop(region);
+  }
+
+  #drop(region: Installed): void {
+    for (const { frame, offset } of region.entries) this.#options.code.notCompiled(frame, offset);
+    for (const frame of region.frames) {
+      const known = this.#byFrame.get(frame)!;
+      known.delete(region);
+      if (known.size === 0) this.#byFrame.delete(frame);
+    }
+    this.#options.table.set(region.slot, null);
+    this.#freeSlots.push(region.slot);
+    this.dropped++;
+  }
+
+  #dropAll(): void {
+    for (const regions of [...this.#byFrame.values()]) for (const region of regions) this.#drop(region);
+  }
+}
+
+/** What decides whether an instruction can be written out: its row, memory or registers, REP. */
+function shapeOf(row: Row, { memory, rep, operandSize }: Instruction): string {
+  return `${row.id},${memory},${rep},${operandSize}`;
+}
