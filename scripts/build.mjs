@@ -26,7 +26,7 @@ export async function buildInto(dist, names = Object.keys(bundles), change = {})
   const { build } = await import('esbuild');
   await Promise.all(names.map(name => {
     const { file, ...options } = { ...bundles[name], ...change[name] };
-    return build({ ...options, outfile: join(dist, file), bundle: true, minify: true, sourcemap: false, logLevel: 'warning', legalComments: 'linked' });
+    return build({ minify: true, sourcemap: false, ...options, outfile: join(dist, file), bundle: true, logLevel: 'warning', legalComments: 'linked' });
   }));
   for (const name of ['codicon.css', 'codicon.ttf']) cpSync(at(`node_modules/@vscode/codicons/dist/${name}`), join(dist, 'page', name));
   writeFileSync(join(dist, 'icon.png'), iconPng(256));
