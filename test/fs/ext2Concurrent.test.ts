@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest';
 import { O_CREAT, O_RDWR } from '../../webview/kernel/abi/fcntl.ts';
 import { BufferSink, BufferSource } from '../../webview/lib/transfer.ts';
-import { Wake, retry, type Io, type Waiter } from '../../webview/lib/wait.ts';
+import { retry, type Io } from '../../webview/lib/wait.ts';
 import { e2fsck, mke2fs } from '../harness/e2fsprogs.ts';
 import { mount, type Mounted } from '../harness/ext2.ts';
 import { MemoryDevice } from '../harness/memoryDevice.ts';
 import { Random } from '../harness/random.ts';
+import { schedule } from '../harness/schedule.ts';
 
 const seed = Number(process.env.EXT2_SEED ?? 20261124);
 const workers = 6;
@@ -52,37 +53,6 @@ function* worker(mounted: Mounted, random: Random, isDone: () => boolean): Io<vo
 
 function* syncer(mounted: Mounted, isDone: () => boolean): Io<void> {
   while (!isDone()) expect(yield* mounted.fileSystem.sync()).toBe(0);
-}
-
-/** Runs tasks as a scheduler does: each sleeps until one of the queues that it waits for wakes. */
-function schedule(tasks: readonly Io<void>[], device: MemoryDevice, random: Random): void {
-  const runnable = new Set(tasks);
-  let left = tasks.length;
-  while (left > 0) {
-    if (runnable.size === 0 || (device.isAsked && random.chance(0.05))) {
-      if (!device.isAsked) throw new Error('all sleep and nothing will wake them');
-      device.arrive();
-      if (random.chance(0.3)) device.forget();
-      continue;
-    }
-    const task = random.pick([...runnable]);
-    const step = task.next(Wake.ready);
-    if (step.done === true) {
-      runnable.delete(task);
-      left--;
-      continue;
-    }
-    const { queues } = step.value;
-    runnable.delete(task);
-    const waiter: Waiter = {
-      wake: () => {
-        for (const queue of queues) queue.remove(waiter);
-        runnable.add(task);
-        return true;
-      },
-    };
-    for (const queue of queues) queue.add(waiter);
-  }
 }
 
 it(`ext2 under several tasks that wait in the middle of things is clean at every commit (EXT2_SEED=${seed})`, () => {

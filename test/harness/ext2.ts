@@ -2,6 +2,7 @@
 import { Ext2, type Ext2Options } from '../../webview/fs/ext2/ext2.ts';
 import { MountFailure } from '../../webview/fs/ext2/layout.ts';
 import type { Caller } from '../../webview/fs/vfs/caller.ts';
+import type { FrameStore } from '../../webview/fs/vfs/frames.ts';
 import { PageCache } from '../../webview/fs/vfs/pageCache.ts';
 import { Vfs } from '../../webview/fs/vfs/vfs.ts';
 import type { Wake } from '../../webview/lib/wait.ts';
@@ -23,6 +24,8 @@ export interface Mounted {
 
 export interface MountSettings {
   frames?: number;
+  /** Memory for the page cache instead of `frames` of its own. */
+  store?: FrameStore;
   device?: MemoryDevice;
   options?: Partial<Ext2Options>;
   dentryLimit?: number;
@@ -42,7 +45,7 @@ let clock = 1_700_000_000;
 /** The mounted image, or why it can't be mounted. */
 export function tryMount(image: Uint8Array, settings: MountSettings = {}): Mounted | MountFailure {
   const device = settings.device ?? new MemoryDevice(image);
-  const cache = new PageCache(new MemoryFrames(settings.frames ?? 2048));
+  const cache = new PageCache(settings.store ?? new MemoryFrames(settings.frames ?? 2048));
   const log: string[] = [];
   const now = (): { seconds: number; nanoseconds: number } => ({ seconds: clock, nanoseconds: (clock++ * 7919) % 1e9 });
   const fileSystem = drive(device, Ext2.mount({ device, deviceNumber: 0x801, cache, now, log: line => log.push(line), ...settings.options }));

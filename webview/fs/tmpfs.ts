@@ -257,7 +257,7 @@ export class TmpfsInode extends PagedInode {
   dropTree(): void {
     for (const { inode } of this.#entries?.values() ?? []) inode.dropTree();
     this.#entries?.clear();
-    this.dropPages(0, Infinity);
+    this.dropPages(0, Infinity, true);
   }
 
   // Contents.
@@ -344,7 +344,7 @@ export class TmpfsInode extends PagedInode {
       if (this.pages.has(index)) continue;
       const frame = this.cache.allocateZeroed();
       if (frame === 0) {
-        for (const back of made) this.dropPages(back, back + 1);
+        for (const back of made) this.dropPages(back, back + 1, false);
         return -Errno.ENOSPC;
       }
       this.cache.insert(this, index, frame, true);
@@ -354,7 +354,7 @@ export class TmpfsInode extends PagedInode {
   }
 
   override *evict(): Io<void> {
-    this.dropPages(0, Infinity);
+    this.dropPages(0, Infinity, true);
     this.fileSystem.inodesUsed--;
   }
 

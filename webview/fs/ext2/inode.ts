@@ -274,25 +274,27 @@ export class Ext2Inode extends PagedInode implements InodeFields, MappedInode, P
     if (offset + length > this.sizeMaximum) return -Errno.EFBIG;
     const keepsSize = (mode & FALLOC_FL_KEEP_SIZE) !== 0;
     if ((mode & FALLOC_FL_PUNCH_HOLE) !== 0) {
-      return keepsSize ? yield* this.#punch(offset, Math.min(offset + length, this.size)) : -Errno.EOPNOTSUPP;
+      return keepsSize ? yield* this.#punch(offset, offset + length) : -Errno.EOPNOTSUPP;
     }
     // ext2 has no way to say that blocks beyond the end are meant.
     if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE)) !== 0 || (keepsSize && offset + length > this.size)) return -Errno.EOPNOTSUPP;
     if ((mode & FALLOC_FL_ZERO_RANGE) !== 0) {
-      const punched = yield* this.#punch(offset, Math.min(offset + length, this.size));
+      const punched = yield* this.#punch(offset, offset + length);
       if (punched < 0) return punched;
     }
     return yield* this.#allocateRange(offset, offset + length);
   }
 
-  *#punch(start: number, end: number): Io<number> {
+  *#punch(start: number, limit: number): Io<number> {
     const { map, geometry } = this.fileSystem;
-    if (start >= end) return 0;
     const first = Math.ceil(start / geometry.blockSize);
-    const last = end === this.size ? Math.ceil(end / geometry.blockSize) : Math.floor(end / geometry.blockSize);
-    const warmed = yield* map.warm(this, first, last);
+    const warmed = yield* map.warm(this, first, Math.ceil(Math.min(limit, this.size) / geometry.blockSize));
     if (warmed < 0) return warmed;
     return yield* this.fileSystem.change(() => {
+      // Here, since the file may have grown while blocks were fetched.
+      const end = Math.min(limit, this.size);
+      if (start >= end) return 0;
+      const last = end === this.size ? Math.ceil(end / geometry.blockSize) : Math.floor(end / geometry.blockSize);
       const prepared = this.preparePunch(start, end);
       if (prepared !== 0) return prepared;
       const joined = this.touch();
@@ -310,6 +312,7 @@ export class Ext2Inode extends PagedInode implements InodeFields, MappedInode, P
   *#allocateRange(start: number, end: number): Io<number> {
     const { map, geometry } = this.fileSystem;
     const before = this.size;
+    let grown = before;
     const last = Math.ceil(end / geometry.blockSize);
     for (let first = Math.floor(start / geometry.blockSize); first < last; first += allocateBatch) {
       const until = Math.min(last, first + allocateBatch);
@@ -324,14 +327,18 @@ export class Ext2Inode extends PagedInode implements InodeFields, MappedInode, P
         }
         const size = Math.min(end, until * geometry.blockSize);
         if (size > largeFileSize - 1) this.fileSystem.setReadOnlyCompatible(largeFileBit);
-        if (size > this.size) this.truncatePages(size);
+        if (size > this.size) {
+          this.truncatePages(size);
+          grown = size;
+        }
         this.ctime = this.now();
         return 0;
       });
       // What was in these blocks before must not show.
       for (const block of fresh) if (done === 0) this.fileSystem.discard(block);
       if (done < 0) {
-        if (this.size > before) yield* this.truncate(before);
+        // Unless someone else made it longer meanwhile.
+        if (grown > before && this.size === grown) yield* this.truncate(before);
         return done;
       }
     }
@@ -340,7 +347,7 @@ export class Ext2Inode extends PagedInode implements InodeFields, MappedInode, P
 
   /** Gives back its pages, which were written or are of no use. */
   drop(): void {
-    this.dropPages(0, Infinity);
+    this.dropPages(0, Infinity, true);
   }
 
   override *seekData(position: number, hole: boolean): Io<number> {
@@ -356,7 +363,7 @@ export class Ext2Inode extends PagedInode implements InodeFields, MappedInode, P
 
   override *evict(): Io<void> {
     if (this.isFreed || this.fileSystem.readOnly) return;
-    this.dropPages(0, Infinity);
+    this.dropPages(0, Infinity, true);
     const { map, allocator } = this.fileSystem;
     if (this.hasBlocks) yield* map.warm(this, 0, map.capacity);
     const freed = yield* this.fileSystem.change(() => {

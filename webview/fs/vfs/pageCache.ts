@@ -15,8 +15,11 @@ export interface Mappings {
    * the next write to each reported anew.
    */
   collectDirty(inode: PagedInode | undefined): void;
-  /** Pages `first` up to (not including) `end` of the file are gone: mappings lose them (SIGBUS or a new page at the next access). */
-  unmap(inode: PagedInode, first: number, end: number): void;
+  /**
+   * Mappings lose pages `first` up to (not including) `end` of the file, with private copies of them or without: the next access is a
+   * fault (SIGBUS, a new page, or the old one with all its blocks reserved). Those written are reported to `pageDirtied` first, unless copies go.
+   */
+  unmap(inode: PagedInode, first: number, end: number, copies: boolean): void;
   /** Takes about `count` file pages out of mappings, so that the cache can give them back; they fault in again. Answers how many. */
   shrink?(count: number): number;
 }

@@ -30,6 +30,8 @@ export abstract class PagedInode extends Inode {
   /** Reusable answer of `page`. */
   readonly #frame = { frame: 0 };
   readonly #transferMaximum: number;
+  /** The end of the bytes that are being copied into a page, 0 for none: they are not behind the file's end, though its size is set after. */
+  #copyEnd = 0;
 
   constructor(cache: PageCache) {
     super();
@@ -160,7 +162,7 @@ export abstract class PagedInode extends Inode {
     if (resident !== 0) return resident;
     const reserved = this.reserve(position, length);
     if (reserved instanceof Wait || reserved < 0) return reserved;
-    if (position > this.size) this.#zeroTail();
+    if (position > this.size) this.#prepareGrowth();
     const written = this.#copyHeld(source, position, Math.min(length, reserved));
     if (written < length) this.unreserve(written > 0 ? position + written : 0);
     if (written <= 0) return written;
@@ -227,7 +229,9 @@ export abstract class PagedInode extends Inode {
         if (frame === 0) return at === position ? -Errno.ENOMEM : at - position;
         cache.insert(this, index, frame, this.livesInMemory);
       }
+      this.#copyEnd = at + part;
       const taken = source.get(cache.frames.bytes, frame * pageSize + within, part);
+      this.#copyEnd = 0;
       if (isFresh && taken < part && at < this.size) {
         // The page was to be covered entirely and isn't: what the store has stands.
         cache.remove(this, index, frame);
@@ -285,10 +289,23 @@ export abstract class PagedInode extends Inode {
     this.attributesChanged();
   }
 
+  /** Before the end moves away from the last page: what a mapping wrote behind it goes, and what one writes there from now on needs blocks. */
+  #prepareGrowth(): void {
+    if (this.size % pageSize === 0) return;
+    this.#faultAnew(Math.floor(this.size / pageSize));
+    this.#zeroTail();
+  }
+
+  /** The next store to page `index` through a mapping is a fault, which reserves its blocks: it may lack some now. */
+  #faultAnew(index: number): void {
+    if (!this.livesInMemory) this.cache.mappings?.unmap(this, index, index + 1, false);
+  }
+
   /** Bytes beyond the end in the last page become zero (a mapping may have written there). */
   #zeroTail(): void {
-    const within = this.size % pageSize;
-    const frame = within === 0 ? undefined : this.pages.get(Math.floor(this.size / pageSize));
+    const end = Math.max(this.size, this.#copyEnd);
+    const within = end % pageSize;
+    const frame = within === 0 ? undefined : this.pages.get(Math.floor(end / pageSize));
     if (frame !== undefined) this.cache.frames.bytes.fill(0, frame * pageSize + within, (frame + 1) * pageSize);
   }
 
@@ -301,24 +318,25 @@ export abstract class PagedInode extends Inode {
 
   /** Forgets cached pages beyond `size` and zeroes the rest of the last one. Sets `this.size`. */
   protected truncatePages(size: number): void {
-    if (size > this.size) this.#zeroTail();
+    if (size > this.size) this.#prepareGrowth();
     const shrinks = size < this.size;
     this.size = size;
     if (!shrinks) return;
-    this.dropPages(Math.ceil(size / pageSize), Infinity);
+    this.dropPages(Math.ceil(size / pageSize), Infinity, true);
     const within = size % pageSize;
     const index = Math.floor(size / pageSize);
     const frame = within === 0 ? undefined : this.pages.get(index);
     if (frame === undefined) return;
+    this.#faultAnew(index);
     this.#zeroTail();
     this.cache.frames.written(frame);
     this.cache.soil(this, index, frame);
   }
 
-  /** Drops pages `first` up to `end` from cache and mappings. */
-  protected dropPages(first: number, end: number): void {
-    if (this.pages.size === 0) return;
-    this.cache.mappings?.unmap(this, first, end);
+  /** Drops pages `first` up to `end` from cache and mappings; with `copies` their private copies, too. */
+  protected dropPages(first: number, end: number, copies: boolean): void {
+    if (this.pages.size === 0 && !copies) return;
+    this.cache.mappings?.unmap(this, first, end, copies);
     if (end - first <= this.pages.size) {
       for (let index = first; index < end; index++) this.#drop(index);
     } else {
@@ -335,7 +353,7 @@ export abstract class PagedInode extends Inode {
   protected zeroPages(start: number, end: number): void {
     const first = Math.ceil(start / pageSize);
     const last = Math.floor(end / pageSize);
-    if (last > first) this.dropPages(first, last);
+    if (last > first) this.dropPages(first, last, false);
     if (first > last) {
       this.#zeroWithin(start, end);
       return;
@@ -349,6 +367,7 @@ export abstract class PagedInode extends Inode {
     const index = Math.floor(start / pageSize);
     const frame = this.pages.get(index);
     if (frame === undefined) return;
+    this.#faultAnew(index);
     this.cache.frames.bytes.fill(0, frame * pageSize + (start - index * pageSize), frame * pageSize + (end - index * pageSize));
     this.cache.frames.written(frame);
     this.cache.soil(this, index, frame);

@@ -69,6 +69,16 @@ function enter(memory: Memory, page: number, frame: number, bits: number): numbe
   return FaultResult.outOfMemory;
 }
 
+/** A copy of `frame`, which is held meanwhile: room for the copy may be made by taking pages out of mappings and the page cache. 0 when memory is out. */
+function allocateCopy(memory: Memory, frame: number): number {
+  const { frames } = memory.services.cpu;
+  frames.retain(frame);
+  const copy = memory.allocateDirty();
+  if (copy !== 0) frames.copy(copy, frame);
+  frames.release(frame);
+  return copy;
+}
+
 function mapZeros(memory: Memory, vma: Vma, page: number, access: number): number {
   const bits = vma.pteBits;
   if (access !== Access.write) {
@@ -92,10 +102,7 @@ function mapSource(memory: Memory, vma: Vma, page: number, access: number): Atte
   const { frame } = answer;
   const bits = vma.pteBits;
   if (write && !vma.shared) {
-    frames.retain(frame);
-    const copy = memory.allocateDirty();
-    if (copy !== 0) frames.copy(copy, frame);
-    frames.release(frame);
+    const copy = allocateCopy(memory, frame);
     return copy === 0 ? FaultResult.outOfMemory : enter(memory, page, copy, bits);
   }
   frames.retain(frame);
@@ -153,8 +160,6 @@ function resolvePresent(memory: Memory, vma: Vma, page: number, entry: number, a
     frames.retain(frame);
     return enter(memory, page, frame, bits);
   }
-  const copy = frame === zeroFrame ? memory.allocate() : memory.allocateDirty();
-  if (copy === 0) return FaultResult.outOfMemory;
-  if (frame !== zeroFrame) frames.copy(copy, frame);
-  return enter(memory, page, copy, bits);
+  const copy = frame === zeroFrame ? memory.allocate() : allocateCopy(memory, frame);
+  return copy === 0 ? FaultResult.outOfMemory : enter(memory, page, copy, bits);
 }

@@ -45,7 +45,7 @@ export class FileMappings implements Mappings {
     for (const [inode, vmas] of this.#byInode) {
       if (!(inode instanceof PagedInode)) continue;
       for (const vma of vmas) {
-        dropped += dropFrom(vma, inode, count - dropped, sparesTouched);
+        dropped += dropFrom(vma, inode, vma.start, vma.end, count - dropped, sparesTouched);
         if (dropped >= count) return dropped;
       }
     }
@@ -60,20 +60,22 @@ export class FileMappings implements Mappings {
     }
   }
 
-  unmap(inode: Inode, first: number, end: number): void {
+  unmap(inode: PagedInode, first: number, end: number, copies: boolean): void {
     for (const vma of this.#byInode.get(inode) ?? []) {
       const from = Math.max(vma.start, vma.start + (first - vma.pageOffset) * pageSize);
       const to = Math.min(vma.end, vma.start + (end - vma.pageOffset) * pageSize);
-      if (from < to) vma.memory.space.unmap(from, to - from);
+      if (from >= to) continue;
+      if (copies) vma.memory.space.unmap(from, to - from);
+      else dropFrom(vma, inode, from, to, Infinity, false);
     }
   }
 }
 
-/** Unmaps up to `count` page cache pages of one mapping. */
-function dropFrom(vma: Vma, inode: PagedInode, count: number, sparesTouched: boolean): number {
+/** Unmaps up to `count` page cache pages of a range of one mapping. Written ones are reported first. */
+function dropFrom(vma: Vma, inode: PagedInode, from: number, to: number, count: number, sparesTouched: boolean): number {
   const { space } = vma.memory;
   let dropped = 0;
-  for (let page = space.nextEntry(vma.start, vma.end); page < vma.end && dropped < count; page = space.nextEntry(page + pageSize, vma.end)) {
+  for (let page = space.nextEntry(from, to); page < to && dropped < count; page = space.nextEntry(page + pageSize, to)) {
     const entry = space.entry(page);
     const index = vma.indexOf(page);
     // A private copy is nobody else's.
