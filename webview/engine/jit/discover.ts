@@ -2,7 +2,7 @@
  * jit/: compiles what runs often. This file: a region, the code around a hot address as basic blocks, found by following direct jumps and
  * calls across pages. What is decoded but was never reached by the interpreter is taken for cold and left out.
  */
-import { Decoder } from '../x86/decoder.ts';
+import type { Decoder } from '../x86/decoder.ts';
 import { Instruction } from '../x86/instruction.ts';
 import { ADDRESSING, type Row } from '../x86/rows.ts';
 import type { CodeSpace } from '../interpreter/codeCache.ts';
@@ -61,6 +61,7 @@ const mostBlocks = 50, mostSteps = 400, longestBlock = 64;
 const farthest = 2 ** 27;
 
 export interface DiscoverOptions {
+  readonly decoder: Decoder;
   readonly space: CodeSpace;
   readonly bytes: Uint8Array;
   readonly rows: readonly Row[];
@@ -73,7 +74,6 @@ export interface DiscoverOptions {
 export class Discovery {
   readonly #options: DiscoverOptions;
   readonly #head: number;
-  readonly #decoder = new Decoder(64);
   readonly #across = new Uint8Array(32);
   readonly #blocks = new Map<number, Block>();
   /** Block of each instruction. */
@@ -191,14 +191,14 @@ export class Discovery {
     const frame = this.#frame(page);
     if (frame === 0) return undefined;
     const instruction = new Instruction();
-    let length = this.#decoder.decode(bytes, frame * 4096 + offset, (frame + 1) * 4096, instruction);
+    let length = this.#options.decoder.decode(bytes, frame * 4096 + offset, (frame + 1) * 4096, instruction);
     if (length === 0) {
       const second = space.executable(page + 4096);
       if (second === 0) return undefined;
       const here = 4096 - offset;
       this.#across.set(bytes.subarray(frame * 4096 + offset, (frame + 1) * 4096));
       this.#across.set(bytes.subarray(second * 4096, second * 4096 + 32 - here), here);
-      length = this.#decoder.decode(this.#across, 0, 32, instruction);
+      length = this.#options.decoder.decode(this.#across, 0, 32, instruction);
       if (length > here) this.#pages.set(page + 4096, second);
     }
     return length > 0 ? { address, row: rows[instruction.row]!, instruction } : undefined;

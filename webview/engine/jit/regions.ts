@@ -7,6 +7,7 @@ import type { Descriptions } from '../semantics/contract.ts';
 import type { CodeCache, CodeSpace } from '../interpreter/codeCache.ts';
 import { fitsForms, type FormTable } from '../interpreter/forms.ts';
 import { Regions as RegionTable } from '../state.ts';
+import { Decoder } from '../x86/decoder.ts';
 import type { Instruction } from '../x86/instruction.ts';
 import type { Row } from '../x86/rows.ts';
 import { Discovery, type Region } from './discover.ts';
@@ -39,6 +40,7 @@ export class Regions {
   readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #view: DataView;
+  readonly #decoder = new Decoder(64);
   readonly #byFrame = new Map<number, Set<Installed>>();
   readonly #freeSlots: number[] = [];
   #nextSlot = 0;
@@ -83,7 +85,7 @@ export class Regions {
   #find(space: CodeSpace, address: number): Region | undefined {
     const { rows, code, forms, descriptions } = this.#options;
     return new Discovery({
-      space, bytes: this.#bytes, rows,
+      decoder: this.#decoder, space, bytes: this.#bytes, rows,
       isSeen: target => {
         const frame = space.executable(target - target % 4096);
         return frame !== 0 && code.record(frame, target % 4096) !== 0;
