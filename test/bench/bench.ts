@@ -1,12 +1,14 @@
 /**
- * `npm run bench [-- NAME...]`: the headless VM beside the machine's own CPU, in one run, since machines are noisy: ratios count. Prints a
- * table and writes build/bench.json. The kernels are those of a benchmark folder beside the project, if there is one.
+ * `npm run bench [-- NAME...]`: the headless VM beside the machine's own CPU, in one run, since machines are noisy: ratios count. `boot` and `idle`
+ * measure it in VS Code and Chromium, and at rest. Prints a table and writes build/bench.json. The kernels are those of a benchmark folder beside the project, if there is one.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, run } from '../harness/run.ts';
 import { headless } from '../harness/vm.ts';
+import { bootFigures, idleFigures, showFigures } from './boot.ts';
+import type { Figure } from './processes.ts';
 
 const folder = join(root, 'build/bench');
 const kernels = join(root, '../shared/bench/bench/kern.c');
@@ -86,8 +88,12 @@ async function main(): Promise<void> {
       }
     }
   } else console.log('No benchmark folder beside the project: the kernels are left out.');
-  show(rows);
-  writeFileSync(join(root, 'build/bench.json'), JSON.stringify({ date: new Date().toISOString(), node: process.version, rows }, undefined, 1));
+  if (rows.length > 0) show(rows);
+  const figures: Figure[] = [];
+  if (wanted('boot')) figures.push(...await bootFigures());
+  if (wanted('idle')) figures.push(...await idleFigures());
+  if (figures.length > 0) showFigures(figures);
+  writeFileSync(join(root, 'build/bench.json'), JSON.stringify({ date: new Date().toISOString(), node: process.version, rows, figures }, undefined, 1));
 }
 
 await main();

@@ -34,8 +34,8 @@ export class VsCode {
     this.#profile = profile;
   }
 
-  /** A fresh browser on a host's URL, with the workbench up. */
-  static async open(url: string): Promise<VsCode> {
+  /** A fresh browser on a host's URL, with the workbench up. `prepare` comes before the page. */
+  static async open(url: string, prepare: (context: BrowserContext) => Promise<unknown> = async () => {}): Promise<VsCode> {
     if (!existsSync(executablePath)) throw new Error('Chromium is needed: apt-get install chromium (or CHROMIUM=FILE)');
     const profile = mkdtempSync(join(tmpdir(), 'terrarium-chromium-'));
     // A headless browser with a fresh profile refuses the service worker of a webview on an origin of its own.
@@ -45,6 +45,7 @@ export class VsCode {
       executablePath, headless: true, viewport: { width: 1280, height: 800 }, permissions: ['clipboard-read', 'clipboard-write'],
       args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
     });
+    await prepare(context);
     const page = context.pages()[0] ?? await context.newPage();
     const vscode = new VsCode(context, page, profile);
     await page.goto(url);
@@ -66,8 +67,8 @@ export class VsCode {
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  /** Runs a command by its title in the palette. */
-  async command(title: string): Promise<void> {
+  /** Runs a command by its title in the palette. `chosen` is called right before its row is clicked. */
+  async command(title: string, chosen: () => void = () => {}): Promise<void> {
     const input = this.page.locator('.quick-input-widget .quick-input-box input').first();
     await until(`command ${title}`, async () => {
       await this.page.locator('.monaco-workbench').first().evaluate(workbench => (workbench as HTMLElement).focus());
@@ -81,6 +82,7 @@ export class VsCode {
         await this.page.keyboard.press('Escape');
         throw error;
       }
+      chosen();
       await row.click();
       return true;
     }, 40);
