@@ -16,19 +16,28 @@ const calls = 'execve,open,openat,access,faccessat,faccessat2,stat,lstat,newfsta
 /** The kernel opens a program's interpreter itself, so that no call names it. */
 const interpreter = '/lib64/ld-linux-x86-64.so.2';
 
-/** The absolute paths that successful calls in an strace log name, in order, with the dynamic linker after each program; relative ones left out. */
+/** What the machine reads before the first program runs: mount points, its name, the user, PATH, the way to the person's time zone. */
+const machineReads = [
+  '/proc', '/sys', '/dev', '/run', '/var/mail', '/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/etc/hostname', '/etc/passwd', '/etc/group', '/etc/localtime', '/usr/share/zoneinfo',
+  ...['Africa', 'America', 'Asia', 'Australia', 'Europe', 'Pacific', 'Etc/UTC'].map(name => `/usr/share/zoneinfo/${name}`),
+];
+
+/**
+ * The absolute paths that calls in an strace log name, in order, with the dynamic linker after each program; relative ones left out. What
+ * isn't there counts too: to find that out its directory is read.
+ */
 export function tracedPaths(log: string): string[] {
   const paths: string[] = [];
   for (const line of log.split('\n')) {
     const match = /^\d+ +\w+\((?:AT_FDCWD, )?"(\/[^"]*)"/.exec(line);
-    if (match === null || /= -1 E/.test(line)) continue;
+    if (match === null || /= -1 E(?!NOENT)/.test(line)) continue;
     paths.push(match[1]!);
-    if (/^\d+ +execve/.test(line)) paths.push(interpreter);
+    if (/^\d+ +execve.* = 0$/.test(line)) paths.push(interpreter);
   }
   return paths;
 }
 
-/** What a walk along `path` touches: the symlinks on the way and the file at its end, all as paths without symlinks. */
+/** What a walk along `path` touches: symlinks on the way and what is at its end, or the directory that lacks it; all as paths without symlinks. */
 export function walkPath(root: DirectoryNode, path: string): string[] {
   const touched: string[] = [];
   const rest = path.split('/').filter(name => name !== '');
@@ -43,7 +52,10 @@ export function walkPath(root: DirectoryNode, path: string): string[] {
     at.push(name);
     const here = `/${at.join('/')}`;
     const node = findNode(root, here);
-    if (node === undefined) return touched;
+    if (node === undefined) {
+      touched.push(`/${at.slice(0, -1).join('/')}`);
+      return touched;
+    }
     if (node.kind === 'symlink' && links++ < 40) {
       touched.push(here);
       const target = node.target.toString('latin1');
@@ -82,18 +94,18 @@ function main(project: string, name: string): void {
     execFileSync('mount', ['-t', 'proc', 'proc', join(copy, 'proc')]);
     try {
       const seen = new Set<string>();
-      const list = (commands: readonly string[], input: string): string[] => {
+      const list = (commands: readonly string[], input: string, first: readonly string[] = []): string[] => {
         const fresh: string[] = [];
-        for (const command of commands) {
-          for (const path of trace(recipe, copy, command, input).flatMap(traced => walkPath(tree, traced))) {
-            if (seen.has(path) || /^\/(dev|proc|sys|run|tmp)\//.test(path) || findNode(tree, path)?.kind === 'directory') continue;
+        for (const paths of [first, ...commands.map(command => trace(recipe, copy, command, input))]) {
+          for (const path of paths.flatMap(used => walkPath(tree, used))) {
+            if (path === '/' || seen.has(path) || /^\/(dev|proc|sys|run|tmp)\//.test(path)) continue;
             seen.add(path);
             fresh.push(path);
           }
         }
         return fresh;
       };
-      const order = { boot: list(recipe.use.boot, 'exit\n'), later: list(recipe.use.later.map(command => `/bin/bash -c '${command}'`), '') };
+      const order = { boot: list(recipe.use.boot, 'exit\n', machineReads), later: list(recipe.use.later.map(command => `/bin/bash -c '${command}'`), '') };
       const path = join(project, `images/recipes/${name}.order.txt`);
       writeFileSync(path, formatOrder(order));
       console.log(`${path}: ${order.boot.length} files at boot, ${order.later.length} later`);

@@ -90,12 +90,14 @@ export async function bootFigures(repeats = 5): Promise<Figure[]> {
 async function chromiumFigures(): Promise<Figure[]> {
   const host = await startHost('web', { extensions: [root] });
   try {
-    const vscode = await browser(host.url);
+    // Without a watch in the page, which would not rest.
+    const vscode = await VsCode.open(host.url);
     try {
       await seconds(5);
       const renderers = (): Map<number, number> => new Map(descendants(process.pid).filter(p => p.command.includes('--type=renderer')).map(p => [p.pid, memoryOf(p.pid).pss]));
       const before = renderers();
-      await start(vscode);
+      await vscode.command('Linux VM: Open Linux VM');
+      await (await vscode.panel()).untilText(/\$ *$/, 60);
       await seconds(10);
       const grown = [...renderers()].map(([pid, pss]) => ({ pid, by: pss - (before.get(pid) ?? 0) })).sort((a, b) => b.by - a.by);
       return await rest('idle VM, Chromium (the panel\'s renderer)', [grown[0]!.pid]);
