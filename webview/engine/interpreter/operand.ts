@@ -138,19 +138,23 @@ export class ImmediateOperand extends FrameOperand {
 export class MemoryOperand extends FrameOperand {
   override readonly isMemory = true;
   readonly #address: I64;
+  /** What is still to be checked before the first access. */
+  #aligned: boolean;
   #host: I32 | undefined;
 
   /** Computes the address at once, since the instruction may change the registers that it is made of. `aligned`: #GP if it isn't. */
   constructor(frame: Frame, width: number, indexed: boolean, aligned: boolean) {
     super(frame, width);
-    const { code, rec, control } = frame;
+    const { code, rec } = frame;
     const based = load64(load8U(rec, Record.base), STATE).add(load64From32S(rec, Record.displacement));
     const index = (): I64 => load64(load8U(rec, Record.index), STATE).shl(load8U(rec, Record.scale).toI64U());
     this.#address = code.let(indexed ? based.add(index()) : based);
-    if (aligned && width > 1) control.exitIf(this.#address.toI32().and(width - 1), 'generalProtection');
+    this.#aligned = aligned && width > 1;
   }
 
   override address(): I64 {
+    if (this.#aligned) this.frame.control.exitIf(this.#address.toI32().and(this.width - 1), 'generalProtection');
+    this.#aligned = false;
     return this.#address;
   }
 

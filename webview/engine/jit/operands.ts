@@ -118,19 +118,25 @@ export class MemoryOperand extends BaseOperand {
   override readonly isMemory = true;
   readonly #frame: RegionFrame;
   readonly #address: I64;
+  /** What is still to be checked before the first access. */
+  #aligned: boolean;
   #host: I32 | undefined;
 
   constructor(frame: RegionFrame, width: number, address: I64, aligned: boolean) {
     super(width);
     this.#frame = frame;
     this.#address = frame.code.let(address);
-    if (aligned && width > 1) frame.leaveIf(this.#address.toI32().and(width - 1));
+    this.#aligned = aligned && width > 1;
   }
 
-  override address(): I64 { return this.#address; }
+  override address(): I64 {
+    if (this.#aligned) this.#frame.leaveIf(this.#address.toI32().and(this.width - 1));
+    this.#aligned = false;
+    return this.#address;
+  }
 
   #at(size: number, write = false): I32 {
-    return this.#frame.translate(this.#address, size, write);
+    return this.#frame.translate(this.address(), size, write);
   }
 
   override read(): Int { return this.#frame.pin(loadInt(this.width as Width, this.#at(this.width))); }

@@ -21,11 +21,15 @@ import { sseStrings } from './sseStrings.ts';
 import { stack } from './stack.ts';
 import { strings } from './strings.ts';
 import { system } from './system.ts';
+import { withMmxWait } from './vectors.ts';
 import { x87 } from './x87.ts';
 import { x87Arithmetic } from './x87Arithmetic.ts';
 import { x87Environment } from './x87Environment.ts';
 
+const vectors = Object.fromEntries(Object.entries({ sseCrypto, sseFloat, sseInteger, sseMoves, sseStrings }).map(([name, family]) => [name, withMmxWait(family)]));
+
 /** By operation (`Row.operation`). Throws when it is loaded if two families describe one operation. */
 export const descriptions: Descriptions = merge({
-  arithmetic, atomics, bits, branches, flagsInstructions, fxsave, logic, moves, multiplications, mxcsr, segments, shifts, sseCrypto, sseFloat, sseInteger, sseMoves, sseStrings, stack, strings, system, x87, x87Arithmetic, x87Environment,
+  arithmetic, atomics, bits, branches, flagsInstructions, fxsave, logic, moves, multiplications, mxcsr, segments, shifts, stack, strings, system, x87, x87Arithmetic, x87Environment,
+  ...vectors,
 });

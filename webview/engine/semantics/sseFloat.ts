@@ -1,8 +1,8 @@
 /**
- * Floating point in vector registers: SSE to SSE4.1. Where MXCSR is as programs start with it (all masked, nearest, no DAZ and FTZ), its
- * sticky inexact flag is set already, and operands and result are plain normal numbers, nothing is left to be found out, and WebAssembly's
- * own instruction does. Everything else is computed by helpers/softFloat.ts, with all flags and in all modes. What still differs from
- * hardware is listed in test/engine/expectedDifferences.ts.
+ * Floating point in vector registers: SSE to SSE4.1. Where MXCSR is as programs start with it (all masked, nearest, no DAZ and FTZ),
+ * operands and result are normal numbers or zeros, and the result is exact or the sticky inexact flag is set already, nothing is left to be
+ * found out, and WebAssembly's own instruction does. Everything else is computed by helpers/softFloat.ts, with all flags and in all modes.
+ * What still differs from hardware is listed in test/engine/expectedDifferences.ts.
  */
 import { callValue, load32 } from '../wasm/code.ts';
 import { F32, F64, I32, I64, V128, select } from '../wasm/values.ts';
@@ -17,9 +17,29 @@ const widthOf = (type: Lane): 32 | 64 => (type === 'f32x4' ? 32 : 64);
 const mxcsr = (): I32 => load32(STATE + Slot.mxcsr);
 /** MXCSR: everything masked, nearest, no DAZ, no FTZ, and PE set. */
 const settled = (): I32 => mxcsr().and(0xffe0).eq(0x1fa0);
-/** Neither zero nor denormal, infinite or a NaN. */
-const isPlain = (v: F32 | F64): I32 => (v instanceof F64
-  ? v.asI64().shrU(52).toI32().and(0x7ff).sub(1).ltU(0x7fe) : v.asI32().shrU(23).and(0xff).sub(1).ltU(0xfe));
+/** The same, whether or not PE is set. */
+const usual = (): I32 => mxcsr().and(0xffc0).eq(0x1f80);
+const inexactIsSet = (): I32 => mxcsr().and(0x20);
+
+type Float = F32 | F64;
+/** Smallest normal and largest finite number. */
+const limits = { f32: [2 ** -126, (2 - 2 ** -23) * 2 ** 127], f64: [2 ** -1022, Number.MAX_VALUE] } as const;
+const number = <T extends Float>(like: T, value: number): T => (like instanceof F64 ? F64.of(value) : F32.of(value)) as T;
+/** Compares floats of one type. */
+const compare = (a: Float, how: 'eq' | 'lt' | 'gt' | 'le' | 'ge', b: number | Float): I32 => (a as F64)[how]((typeof b === 'number' ? number(a, b) : b) as F64);
+/** Neither a denormal nor a NaN. */
+const isSafe = (v: Float): I32 => compare(v.abs(), 'ge', limits[v.type][0]).or(compare(v, 'eq', 0));
+/** Finite, and so large that it can't have been rounded to from a denormal. */
+const isWellInside = (v: Float): I32 => compare(v.abs(), 'gt', limits[v.type][0]).and(compare(v.abs(), 'le', limits[v.type][1]));
+
+/** Whether r, computed from a and b, can have raised no flag but inexact. A result that is well inside comes from finite operands. */
+type Clean = (a: Float, b: Float, r: Float) => I32;
+const isZero = (v: Float): I32 => compare(v, 'eq', 0);
+const cleanSum: Clean = (a, b, r) => isWellInside(r).or(isZero(r)).and(isSafe(a)).and(isSafe(b));
+const cleanProduct: Clean = (a, b, r) => isWellInside(r).or(isZero(a).or(isZero(b)).and(isZero(r))).and(isSafe(a)).and(isSafe(b));
+const cleanQuotient: Clean = (a, b, r) => isWellInside(r).or(isZero(a).and(isZero(r))).and(isSafe(a)).and(isSafe(b));
+const cleanChoice: Clean = (a, b) => isSafe(a).and(isSafe(b));
+const cleanRoot: Clean = (a, _, r) => isWellInside(r).or(isZero(a)).and(isSafe(a));
 
 /** Sets the flags that helpers have gathered; leaves if one isn't masked. Before anything is written. */
 function finish({ control, helpers }: Context): void {
@@ -48,31 +68,45 @@ function writeBits(context: Context, width: 32 | 64, bits: I64): void {
   else context.dst.writeLow32(bits.toI32());
 }
 
-/** An operation on the low lane. `fast` is undefined where there is only the helper. */
-function scalar(width: 32 | 64, helper: string, fast: ((a: never, b: never) => F32 | F64) | undefined, unary = false): Description {
+/** What WebAssembly computes, when that is known to be all, and the helper that tells whether it is exact. */
+interface Fast {
+  readonly compute: (a: never, b: never) => Float;
+  readonly clean: Clean;
+  /** Name of a helper (a, b, r) -> 1 if r is exact; undefined where results always are. */
+  readonly exact: string | undefined;
+}
+
+/** An operation on the low lane. */
+function scalar(width: 32 | 64, helper: string, { compute, clean, exact }: Fast, unary = false): Description {
   return context => {
     const { code, dst, src, helpers } = context;
     const b = width === 64 ? src.readF64() : src.readF32(), a = unary ? b : width === 64 ? dst.readF64() : dst.readF32();
+    const r = code.let(compute(a as never, b as never));
     const soft = (): void => {
       const args = unary ? [bitsOf(b)] : [bitsOf(a), bitsOf(b)];
-      const r = code.let(callValue(helpers.get<'i64'>(`${helper}${width}`), ...args));
+      const bits = code.let(callValue(helpers.get<'i64'>(`${helper}${width}`), ...args));
       finish(context);
-      writeBits(context, width, r);
+      writeBits(context, width, bits);
     };
-    if (!fast) return soft();
-    const r = code.let(fast(a as never, b as never));
-    code.if(settled().and(isPlain(r)).and(isPlain(a)).and(isPlain(b)), () => writeBits(context, width, bitsOf(r)), soft);
+    const known = exact === undefined ? I32.of(1) : inexactIsSet().eqz();
+    code.if(usual().and(clean(a, b, r)), () => {
+      if (exact === undefined) return writeBits(context, width, bitsOf(r));
+      const isExact = code.variable(I32.of(1));
+      code.if(known, () => code.set(isExact, callValue(helpers.get<'i32'>(`${exact}${width}`), a, b, r)));
+      code.if(isExact.value, () => writeBits(context, width, bitsOf(r)), soft);
+    }, soft);
   };
 }
 
 /** The four forms of an arithmetic operation. */
 function arithmetic(name: 'add' | 'sub' | 'mul' | 'div'): Descriptions {
-  const helper = `soft${name[0]!.toUpperCase()}${name.slice(1)}`, operation = name.toUpperCase();
+  const title = `${name[0]!.toUpperCase()}${name.slice(1)}`, helper = `soft${title}`, exact = `exact${title}`, operation = name.toUpperCase();
+  const clean = name === 'mul' ? cleanProduct : name === 'div' ? cleanQuotient : cleanSum;
   return {
     [`${operation}PS`]: packed('f32x4', helper, (a, b) => a.op2(`f32x4.${name}`, b)),
     [`${operation}PD`]: packed('f64x2', helper, (a, b) => a.op2(`f64x2.${name}`, b)),
-    [`${operation}SS`]: scalar(32, helper, (a: F32, b: F32) => a[name](b)),
-    [`${operation}SD`]: scalar(64, helper, (a: F64, b: F64) => a[name](b)),
+    [`${operation}SS`]: scalar(32, helper, { compute: (a: F32, b: F32) => a[name](b), clean, exact }),
+    [`${operation}SD`]: scalar(64, helper, { compute: (a: F64, b: F64) => a[name](b), clean, exact }),
   };
 }
 
@@ -82,8 +116,8 @@ function extreme(name: 'min' | 'max'): Descriptions {
   return {
     [`${operation}PS`]: packed('f32x4', helper, (a, b) => b.op2(`f32x4.p${name}`, a)),
     [`${operation}PD`]: packed('f64x2', helper, (a, b) => b.op2(`f64x2.p${name}`, a)),
-    [`${operation}SS`]: scalar(32, helper, (a: F32, b: F32) => select(a[than](b), a, b)),
-    [`${operation}SD`]: scalar(64, helper, (a: F64, b: F64) => select(a[than](b), a, b)),
+    [`${operation}SS`]: scalar(32, helper, { compute: (a: F32, b: F32) => select(a[than](b), a, b), clean: cleanChoice, exact: undefined }),
+    [`${operation}SD`]: scalar(64, helper, { compute: (a: F64, b: F64) => select(a[than](b), a, b), clean: cleanChoice, exact: undefined }),
   };
 }
 
@@ -124,23 +158,34 @@ function integerOf(context: Context, bits: I64, from: 32 | 64, to: 32 | 64, trun
 /** Conversion of a scalar to an integer; what doesn't fit gives the integer indefinite (the least integer). */
 function toInteger(from: 32 | 64, truncate: boolean): Description {
   return context => {
-    const { dst, src, size } = context;
-    const bits = from === 64 ? src.readLow64() : src.readLow32().toI64U();
-    const r = integerOf(context, bits, from, size === 8 ? 64 : 32, truncate);
-    finish(context);
-    dst.write(size === 8 ? Int.clean(8, r) : Int.clean(4, r.toI32()));
+    const { code, dst, src, size } = context;
+    const a = from === 64 ? src.readF64() : src.readF32();
+    const whole = code.let(truncate ? a : a.nearest()), r = code.variable(whole.toI64S());
+    const fits = compare(whole.abs(), 'lt', size === 8 ? 2 ** 63 : 2 ** 31);
+    const back = from === 64 ? r.value.toF64S() : r.value.toF32S();
+    code.if(usual().and(fits).and(inexactIsSet().or(compare(back, 'eq', a))).eqz(), () => {
+      code.set(r, integerOf(context, bitsOf(a), from, size === 8 ? 64 : 32, truncate));
+      finish(context);
+    });
+    dst.write(size === 8 ? Int.clean(8, r.value) : Int.clean(4, r.value.toI32()));
   };
 }
+
+/** Of safe numbers: 0 less, 1 equal, 2 greater. */
+const relationOf = (a: Float, b: Float): I32 => compare(a, 'gt', b).shl(1).or(compare(a, 'eq', b));
 
 /** COMISx, UCOMISx; the latter is quiet about quiet NaNs. */
 const compareFlags = (width: 32 | 64, loud: boolean): Description => context => {
   const { code, dst, src, flags, helpers } = context;
   const b = width === 64 ? src.readF64() : src.readF32(), a = width === 64 ? dst.readF64() : dst.readF32();
-  const relation = code.let(callValue(helpers.get<'i32'>(`softCompare${width}`), bitsOf(a), bitsOf(b), I32.of(loud ? 1 : 0)));
-  finish(context);
   // 0 less, 1 equal, 2 greater, 3 unordered.
-  const unordered = code.let(relation.eq(3));
-  flags.assign({ cf: code.let(relation.eqz().or(unordered)), zf: code.let(relation.and(1)), pf: unordered, af: 0, sf: 0, of: 0 });
+  const relation = code.variable(relationOf(a, b));
+  code.if(isSafe(a).and(isSafe(b)).eqz(), () => {
+    code.set(relation, callValue(helpers.get<'i32'>(`softCompare${width}`), bitsOf(a), bitsOf(b), I32.of(loud ? 1 : 0)));
+    finish(context);
+  });
+  const unordered = code.let(relation.value.eq(3));
+  flags.assign({ cf: code.let(relation.value.eqz().or(unordered)), zf: code.let(relation.value.and(1)), pf: unordered, af: 0, sf: 0, of: 0 });
 };
 
 /** CMPxx: which of less, equal, greater, unordered (bits 0 to 3) make a predicate true; the upper four are the negations. */
@@ -213,19 +258,31 @@ function singlesOf(context: Context, value: V128, count: number): V128 {
 
 /** CVTSI2Sx. */
 const fromInteger = (width: 32 | 64): Description => context => {
-  const value = context.src.read();
-  const r = converted(context, context.size === 8 ? value.i64 : value.i32.toI64S(), `softFromInteger${width}`);
-  finish(context);
-  writeBits(context, width, r);
+  const { code, src, size } = context;
+  const value = src.read(), v = code.let(size === 8 ? value.i64 : value.i32.toI64S());
+  const r = code.let(width === 64 ? v.toF64S() : v.toF32S());
+  // 32 bits always fit into a double.
+  if (size === 4 && width === 64) return writeBits(context, width, bitsOf(r));
+  const isExact = r.toI64S().eq(v).and(compare(r.abs(), 'lt', 2 ** 62));
+  code.if(usual().and(inexactIsSet().or(isExact)), () => writeBits(context, width, bitsOf(r)), () => {
+    const bits = converted(context, v, `softFromInteger${width}`);
+    finish(context);
+    writeBits(context, width, bits);
+  });
 };
 
 /** Between singles and doubles: one lane, or two of which the others become zero. */
 const between = (count: 1 | 2, helper: 'softWiden' | 'softNarrow'): Description => context => {
   const { code, dst, src } = context, toDouble = helper === 'softWiden';
   if (count === 1) {
-    const r = converted(context, toDouble ? src.readLow32().toI64U() : src.readLow64(), helper);
-    finish(context);
-    return writeBits(context, toDouble ? 64 : 32, r);
+    const a = toDouble ? src.readF32() : src.readF64(), r = code.let(a instanceof F64 ? a.toF32() : a.toF64());
+    const isKnown = r instanceof F64 ? isSafe(a)
+      : usual().and(isWellInside(r)).and(inexactIsSet().or(compare(r.toF64(), 'eq', a))).or(isZero(a));
+    return code.if(isKnown, () => writeBits(context, toDouble ? 64 : 32, bitsOf(r)), () => {
+      const bits = converted(context, bitsOf(a), helper);
+      finish(context);
+      writeBits(context, toDouble ? 64 : 32, bits);
+    });
   }
   const value = src.readV128(), r = code.variable(V128.zero());
   for (let i = 0; i < 2; i++) {
@@ -303,7 +360,8 @@ const inverse = (v: V128): V128 => one.op2('f32x4.div', v), inverseRoot = (v: V1
 export const sseFloat: Descriptions = {
   ...arithmetic('add'), ...arithmetic('sub'), ...arithmetic('mul'), ...arithmetic('div'), ...extreme('min'), ...extreme('max'),
   SQRTPS: packedRoot('f32x4'), SQRTPD: packedRoot('f64x2'),
-  SQRTSS: scalar(32, 'softSqrt', (a: F32) => a.sqrt(), true), SQRTSD: scalar(64, 'softSqrt', (a: F64) => a.sqrt(), true),
+  SQRTSS: scalar(32, 'softSqrt', { compute: (a: F32) => a.sqrt(), clean: cleanRoot, exact: 'exactSqrt' }, true),
+  SQRTSD: scalar(64, 'softSqrt', { compute: (a: F64) => a.sqrt(), clean: cleanRoot, exact: 'exactSqrt' }, true),
   // Approximations of 12 bits, which differ between processors: ours are exact to 24.
   RCPPS: reciprocal(false, inverse), RCPSS: reciprocal(true, inverse), RSQRTPS: reciprocal(false, inverseRoot), RSQRTSS: reciprocal(true, inverseRoot),
   ADDSUBPS: addSub('f32x4'), ADDSUBPD: addSub('f64x2'),

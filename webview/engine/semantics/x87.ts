@@ -6,10 +6,15 @@ import type { Context, Description, Descriptions } from './contract.ts';
 import { CONTROL, RESULT, STATUS, TAGS, TOP, Bit, addressOf, indefinite, isFull, physical, setResult } from './helpers/x87State.ts';
 import { Int } from './int.ts';
 
-/** Before all but the FN instructions: #MF if an exception is pending. */
+/** #MF if an x87 exception is pending. */
+export function exitIfPending({ control }: Context): void {
+  control.exitIf(load32(STATUS).and(0x80), 'x87');
+}
+
+/** Before all but the FN instructions. */
 export function waiting(description: Description): Description {
   return context => {
-    context.control.exitIf(load32(STATUS).and(0x80), 'x87');
+    exitIfPending(context);
     description(context);
   };
 }

@@ -374,7 +374,42 @@ function plain(width: Width): HelperDefinition {
   };
 }
 
+/** Bits of a double's significand from the leading one to the last. */
+function significantBits(v: F64): I32 {
+  const fraction = v.asI64().and((1n << 52n) - 1n).or(1n << 52n);
+  return I32.of(53).sub(fraction.ctz().toI32());
+}
+
+/** a * b is r, and needs no more bits than a double has: so WebAssembly's product is the exact one. */
+const isProduct = (a: F64, b: F64, r: F64): I32 => significantBits(a).add(significantBits(b)).leS(53).and(a.mul(b).eq(r));
+
+/**
+ * (a, b, r) -> 1 if it is certain that r, their rounded sum, difference, product, quotient or the root of a, is exact. Finite operands.
+ * Sums: the error of a rounded sum is computed exactly (Knuth's two-sum). Products and what is the inverse of one: bits are counted; products of singles are exact in double.
+ */
+function exact(width: Width, name: 'Add' | 'Sub' | 'Mul' | 'Div' | 'Sqrt'): HelperDefinition {
+  const type = width === 64 ? 'f64' : 'f32';
+  return {
+    parameters: [type, type, type], result: 'i32',
+    body(code) {
+      const [a, b, r] = [0, 1, 2].map(i => (width === 64 ? code.parameter(i, 'f64') : code.let(code.parameter(i, 'f32').toF64()))) as [F64, F64, F64];
+      if (name === 'Add' || name === 'Sub') {
+        const second = name === 'Add' ? b : code.let(b.neg()), sum = code.let(a.add(second)), virtual = code.let(sum.sub(a));
+        return code.return(sum.eq(r).and(a.sub(sum.sub(virtual)).add(second.sub(virtual)).eq(F64.of(0))));
+      }
+      const zero = r.eq(F64.of(0));
+      if (name === 'Mul') code.return(zero.or(width === 64 ? isProduct(a, b, r) : a.mul(b).eq(r)));
+      if (name === 'Div') code.return(zero.or(width === 64 ? isProduct(r, b, a) : r.mul(b).eq(a)));
+      if (name === 'Sqrt') code.return(zero.or(width === 64 ? isProduct(r, r, a) : r.mul(r).eq(a)));
+    },
+  };
+}
+
+const exactHelpers: HelperDefinitions = Object.fromEntries((['Add', 'Sub', 'Mul', 'Div', 'Sqrt'] as const).flatMap(name => (
+  ([32, 64] as const).map(width => [`exact${name}${width}`, exact(width, name)]))));
+
 export const softFloatHelpers: HelperDefinitions = {
+  ...exactHelpers,
   ...forWidth(32), ...forWidth(64),
   softNarrow: { parameters: ['i64'], result: 'i64', body: (code, helpers) => narrow(code, helpers, formats[64]) },
   softWiden: { parameters: ['i64'], result: 'i64', body: (code, helpers) => widen(code, helpers, formats[32]) },
