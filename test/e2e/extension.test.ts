@@ -328,8 +328,9 @@ describe('web host', () => {
     }
   });
 
-  it('is black on high contrast', async () => {
-    const host = await startHost('web', { extensions: [extension], settings: { 'workbench.colorTheme': 'Default High Contrast', 'linuxVm.openAtStartup': true } });
+  it('is black on high contrast, and readable for a screen reader', async () => {
+    const settings = { 'workbench.colorTheme': 'Default High Contrast', 'editor.accessibilitySupport': 'on', 'linuxVm.openAtStartup': true };
+    const host = await startHost('web', { extensions: [extension], settings });
     try {
       const vscode = await VsCode.open(host.url);
       try {
@@ -339,6 +340,11 @@ describe('web host', () => {
           document.body.className, getComputedStyle(document.querySelector('.xterm-scrollable-element')!).backgroundColor,
         ].join());
         await until('the theme', async () => /vscode-high-contrast.*,rgb\(0, 0, 0\)$/.test(await style()));
+        await panel.enter('echo for the ear');
+        await until('the text for a screen reader', async () => (await panel.frame.locator('.xterm-accessibility-tree').allTextContents()).join().includes('for the ear'));
+        await panel.key('Control+Shift+F');
+        await panel.frame.locator('.find input').fill('ear');
+        await until('a count', async () => /^\d of \d$/.test(await panel.frame.locator('.find .count').textContent() ?? ''));
         await vscode.screenshot('double-high-contrast');
       } finally {
         await vscode.close();

@@ -2,7 +2,7 @@
 import { element, iconButton } from './elements.ts';
 import type { Terminal } from './terminal.ts';
 import type { Texts } from './texts.ts';
-import { readMatchColors } from './theme.ts';
+import { readMatchDecorations } from './theme.ts';
 
 export class FindBar {
   readonly root = element('div', 'find');
@@ -71,8 +71,7 @@ export class FindBar {
       this.#count.textContent = '';
       return;
     }
-    const { match, activeMatch } = readMatchColors();
-    const options = { incremental, decorations: { matchBackground: match, matchOverviewRuler: match, activeMatchBackground: activeMatch, activeMatchColorOverviewRuler: activeMatch } };
+    const options = { incremental, decorations: readMatchDecorations() };
     const found = forward ? terminal.search.findNext(text, options) : terminal.search.findPrevious(text, { ...options, incremental: false });
     if (!found) this.#count.textContent = this.#texts.t('No results');
   }

@@ -7,7 +7,7 @@ import { Terminal as Xterm } from '@xterm/xterm';
 import { terminalAcknowledgeStep, type TerminalAppearance, type TerminalEvent, type TerminalRequest } from '../protocol.ts';
 import { element } from './elements.ts';
 import type { Texts } from './texts.ts';
-import { isHighContrast, readTheme } from './theme.ts';
+import { isHighContrast, readTheme, usesScreenReader } from './theme.ts';
 
 export interface TerminalHost {
   send(message: TerminalRequest): void;
@@ -98,9 +98,12 @@ export class Terminal {
     this.fit();
   }
 
+  /** VS Code's colours, contrast or screen reader changed. */
   setTheme(appearance: TerminalAppearance): void {
     this.#xterm.options.theme = readTheme();
-    this.#xterm.options.minimumContrastRatio = options(appearance).minimumContrastRatio;
+    const { minimumContrastRatio, screenReaderMode } = options(appearance);
+    this.#xterm.options.minimumContrastRatio = minimumContrastRatio;
+    this.#xterm.options.screenReaderMode = screenReaderMode;
   }
 
   receive(event: TerminalEvent): void {
@@ -192,5 +195,5 @@ function options(appearance: TerminalAppearance) {
   const { fontFamily, fontSize, lineHeight, letterSpacing, cursorBlink, cursorStyle, scrollback } = appearance;
   // WCAG's enhanced contrast where a person asked for it.
   const minimumContrastRatio = isHighContrast() ? Math.max(7, appearance.minimumContrastRatio) : appearance.minimumContrastRatio;
-  return { fontFamily, fontSize, lineHeight, letterSpacing, cursorBlink, cursorStyle, scrollback, minimumContrastRatio };
+  return { fontFamily, fontSize, lineHeight, letterSpacing, cursorBlink, cursorStyle, scrollback, minimumContrastRatio, screenReaderMode: usesScreenReader() };
 }

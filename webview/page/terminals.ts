@@ -4,6 +4,7 @@ import { element, iconButton } from './elements.ts';
 import { FindBar } from './findBar.ts';
 import type { Host } from './host.ts';
 import { commandOfKey } from './keys.ts';
+import { TabBar } from './tabBar.ts';
 import { Terminal, type TerminalHost } from './terminal.ts';
 import type { Texts } from './texts.ts';
 import { onThemeChange } from './theme.ts';
@@ -14,7 +15,7 @@ export class Terminals implements TerminalHost {
   readonly #options: BootOptions;
   readonly #sendToVm: (message: PageToWorker) => void;
   readonly #bar = element('div', 'bar');
-  readonly #tabs = element('div', 'tabs');
+  readonly #tabs: TabBar<Terminal>;
   readonly #body = element('div', 'terminals');
   readonly #find: FindBar;
   readonly #terminals: Terminal[] = [];
@@ -32,17 +33,18 @@ export class Terminals implements TerminalHost {
     this.#sendToVm = sendToVm;
     this.#appearance = options.appearance;
     this.#notice = options.revived ? texts.t('The window was reloaded: the VM has started anew.') : '';
-    this.#tabs.setAttribute('role', 'tablist');
-    this.#tabs.setAttribute('aria-label', texts.t('Terminals'));
+    this.#tabs = new TabBar(texts.t('Terminals'), texts.t('Close terminal'), {
+      show: terminal => this.#activate(terminal, false), enter: terminal => this.#activate(terminal), close: terminal => void this.#close(terminal),
+    });
     const spacer = element('span', 'spacer');
     this.#bar.append(
-      this.#tabs, iconButton('add', texts.t('New terminal'), () => this.command('newTerminal')), spacer,
+      this.#tabs.root, iconButton('add', texts.t('New terminal'), () => this.command('newTerminal')), spacer,
       iconButton('search', texts.t('Find in terminal'), () => this.command('find')),
     );
     this.#find = new FindBar(texts, () => this.#active, () => this.#active?.focus());
     parent.append(this.#bar, this.#find.root, this.#body);
     new ResizeObserver(() => this.#active?.fit()).observe(this.#body);
-    window.addEventListener('focus', () => { if (!this.#find.isOpen) this.#active?.focus(); });
+    window.addEventListener('focus', () => { if (!this.#find.isOpen && !this.#tabs.hasFocus) this.#active?.focus(); });
     onThemeChange(() => {
       for (const terminal of this.#terminals) terminal.setTheme(this.#appearance);
     });
@@ -105,7 +107,7 @@ export class Terminals implements TerminalHost {
   }
 
   changed(terminal: Terminal): void {
-    this.#renderTabs();
+    this.#nameTabs();
     if (terminal === this.#active) this.#host.send({ type: 'title', title: terminal.title });
   }
 
@@ -119,21 +121,21 @@ export class Terminals implements TerminalHost {
 
   #open(): Terminal {
     const terminal = new Terminal(this.#nextId++, this, this.#texts, this.#appearance);
-    terminal.panel.id = `terminal-${terminal.id}`;
-    terminal.panel.setAttribute('role', 'tabpanel');
     this.#body.append(terminal.panel);
     this.#terminals.push(terminal);
+    this.#tabs.add(terminal);
+    this.#nameTabs();
     this.#saveState();
     this.#activate(terminal);
     return terminal;
   }
 
-  #activate(terminal: Terminal): void {
+  #activate(terminal: Terminal, focus = true): void {
     for (const other of this.#terminals) if (other !== terminal) other.hide();
     this.#active = terminal;
     terminal.show(this.#notice);
-    terminal.focus();
-    this.#renderTabs();
+    if (focus) terminal.focus();
+    this.#tabs.select(terminal);
     this.#host.send({ type: 'title', title: terminal.title });
   }
 
@@ -154,12 +156,15 @@ export class Terminals implements TerminalHost {
   #remove(terminal: Terminal): void {
     const index = this.#terminals.indexOf(terminal);
     if (index < 0) return;
+    const isInTabs = this.#tabs.hasFocus;
     this.#terminals.splice(index, 1);
+    this.#tabs.remove(terminal);
+    this.#nameTabs();
     terminal.dispose();
     this.#saveState();
     const neighbour = this.#terminals[Math.min(index, this.#terminals.length - 1)];
-    if (terminal === this.#active && neighbour) this.#activate(neighbour);
-    else this.#renderTabs();
+    if (terminal === this.#active && neighbour) this.#activate(neighbour, !isInTabs);
+    if (isInTabs && this.#active) this.#tabs.focus(this.#active);
   }
 
   async #paste(terminal: Terminal): Promise<void> {
@@ -172,31 +177,8 @@ export class Terminals implements TerminalHost {
     this.#host.state = { terminals: this.#terminals.length };
   }
 
-  #renderTabs(): void {
-    this.#tabs.replaceChildren(...this.#terminals.map((terminal, index) => {
-      const active = terminal === this.#active;
-      const name = terminal.title || this.#texts.t('Terminal {0}', index + 1);
-      const tab = element('div', 'tab');
-      tab.setAttribute('role', 'tab');
-      tab.setAttribute('aria-selected', String(active));
-      tab.setAttribute('aria-controls', terminal.panel.id);
-      tab.tabIndex = active ? 0 : -1;
-      tab.title = name;
-      tab.append(element('span', 'name', name), iconButton('close', this.#texts.t('Close terminal'), () => void this.#close(terminal)));
-      tab.addEventListener('mousedown', event => {
-        if (event.button === 1) void this.#close(terminal);
-        else if (!(event.target as Element).closest('vscode-toolbar-button')) this.#activate(terminal);
-        event.preventDefault();
-      });
-      tab.addEventListener('keydown', event => {
-        if (event.key === 'ArrowRight') this.#step(1);
-        else if (event.key === 'ArrowLeft') this.#step(-1);
-        else if (event.key === 'Enter' || event.key === ' ') this.#activate(terminal);
-        else if (event.key === 'Delete') void this.#close(terminal);
-        else return;
-        event.preventDefault();
-      });
-      return tab;
-    }));
+  /** A terminal without a title is called by its place. */
+  #nameTabs(): void {
+    for (const [index, terminal] of this.#terminals.entries()) this.#tabs.rename(terminal, terminal.title || this.#texts.t('Terminal {0}', index + 1));
   }
 }
