@@ -3,7 +3,7 @@ import { FakeCpu, type FakeProgram, type FakeThread } from '../../test/harness/f
 import { KernelMachine } from '../../test/harness/kernelMachine.ts';
 import { buildElf } from '../../test/fuzz/elf.ts';
 import { Errno } from './abi/errno.ts';
-import { SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1, SA_RESTORER } from './abi/signal.ts';
+import { SIGALRM, SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1, SA_RESTORER } from './abi/signal.ts';
 import { Exit, Reg } from './cpu.ts';
 import { syscalls, syscallsByNumber } from './syscalls/table.ts';
 import type { Process } from './task/process.ts';
@@ -147,6 +147,29 @@ describe('sleeping', () => {
     pass(1e9);
     expect(machine.ended.has(process)).toBe(true);
     expect(settle()).toBe(Infinity);
+  });
+
+  it('gives the host its turn though a timer is always due and wakes nobody', () => {
+    bodies = [function* (thread) {
+      const stack = thread.get(Reg.rsp);
+      const { user } = machine.kernel.processes.task(2)!;
+      // SIGALRM ignored, then an interval of a nanosecond.
+      for (let at = 0; at < 32; at += 8) user.writeU64(stack + at, at === 0 ? 1 : 0);
+      yield* call(thread, 'rt_sigaction', SIGALRM, stack, 0, 8);
+      seen.push(String(yield* call(thread, 'timer_create', 1, 0, stack)));
+      for (const [at, value] of [0, 1, 0, 1].entries()) user.writeU64(stack + at * 8, value);
+      const looks = machine.clock;
+      let passed = 0;
+      Object.defineProperty(machine, 'clock', { get: () => {
+        if (++passed > 100_000) throw new Error('the slice does not end');
+        return looks + passed * 1000;
+      } });
+      seen.push(String(yield* call(thread, 'timer_settime', 0, 0, stack, 0)));
+      yield* call(thread, 'pause');
+    }];
+    machine.spawn('p');
+    expect(machine.kernel.runSlice(1)).toBe('more');
+    expect(seen).toEqual(['0', '0']);
   });
 
   it('tells the host when it ends from outside', () => {

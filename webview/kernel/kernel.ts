@@ -167,11 +167,12 @@ export class Kernel implements Machine {
         scheduler.runBackground();
         const task = scheduler.next();
         if (task === undefined) {
-          if (scheduler.hasWork) continue;
-          const { next } = timers;
           now = timers.now();
-          if (next <= now) continue;
-          return next === Infinity ? Infinity : next - now;
+          const { next } = timers;
+          if (!scheduler.hasWork && next > now) return next === Infinity ? Infinity : next - now;
+          // A timer that is always due (an interval of a nanosecond) must not keep the host's events out.
+          if (now >= end) return 'more';
+          continue;
         }
         this.#runner.run(task);
         now = timers.now();
