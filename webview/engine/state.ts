@@ -76,8 +76,25 @@ export const Run = {
   codeStamp: 2100,
   /** 64 bytes: an access that crosses a page is put together here. */
   bounce: 2112,
-  /** Scratch of helpers: 256 bytes. */
-  scratch: 2304,
+} as const;
+
+/** Scratch of helpers, shared out so that what calls each other doesn't overlap: 256 bytes from 2304 on. Absolute addresses. */
+export const Scratch = {
+  /** i64: the remainder of divide128. */
+  remainder: 2304,
+  /** PCMPxSTRx: both operands, 32 bytes. */
+  strings: 2304,
+  /** A memory operand and a result of x87: 16 bytes each. */
+  x87Operand: 2336,
+  x87Result: 2352,
+  /** FXSAVE: a row of the image, 16 bytes. */
+  fxsaveRow: 2368,
+  /** x87's transcendental functions: the low half of a product, a reduced argument (20 bytes), a logarithm. */
+  x87Low: 2400,
+  x87Reduced: 2416,
+  x87Logarithm: 2440,
+  /** i32: MXCSR flags that an operation has raised so far. */
+  raised: 2552,
 } as const;
 
 /**

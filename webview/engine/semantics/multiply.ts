@@ -1,7 +1,7 @@
 /** Multiplication and division. */
 import { callValue, load64 } from '../wasm/code.ts';
 import { I64, select } from '../wasm/values.ts';
-import { Run } from '../state.ts';
+import { Scratch } from '../state.ts';
 import { pin, type Context, type Descriptions } from './contract.ts';
 import { Int } from './int.ts';
 
@@ -87,7 +87,7 @@ function div(context: Context): void {
     control.exitIf(high.ltU(d).eqz(), 'divide');
     const quotient = code.let(callValue(helpers.get<'i64'>('divide128'), high.i64, low.i64, d.i64));
     registers.write(rax, Int.clean(8, quotient));
-    registers.write(rdx, Int.clean(8, load64(Run.scratch)));
+    registers.write(rdx, Int.clean(8, load64(Scratch.remainder)));
     return divideFlags(context);
   }
   control.exitIf(d.isZero(), 'divide');
@@ -122,7 +122,7 @@ function idiv128(context: Context, d: I64): void {
   const magnitude = code.let(callValue(helpers.get<'i64'>('divide128'), absHigh, absLow, absD));
   const opposite = code.let(high.xor(d).shrU(63).toI32());
   control.exitIf(magnitude.gtU(select(opposite, I64.of(-0x8000000000000000n), I64.of(0x7fffffffffffffffn))), 'divide');
-  const remainder = code.let(load64(Run.scratch));
+  const remainder = code.let(load64(Scratch.remainder));
   const quotient = code.let(select(opposite, I64.of(0).sub(magnitude), magnitude));
   const signedRemainder = code.let(select(negative, I64.of(0).sub(remainder), remainder));
   registers.write(rax, Int.clean(8, quotient));

@@ -1,7 +1,7 @@
 /** The comparison of PCMPxSTRx (SDM vol. 2, 4.1.2 to 4.1.5). */
 import { load16U, load8U, type Code } from '../../wasm/code.ts';
 import { I32, V128 } from '../../wasm/values.ts';
-import { Run } from '../../state.ts';
+import { Scratch } from '../../state.ts';
 import type { HelperDefinitions } from '../contract.ts';
 
 /** What one combination of aggregation, element size and sign needs. */
@@ -18,10 +18,10 @@ function compareStrings(code: Code): void {
   const all = code.let(I32.of(1).shl(I32.of(16).shrU(immediate.and(1))).sub(1));
   const validA = code.let(I32.of(1).shl(lengthA).sub(1)), validB = code.let(I32.of(1).shl(lengthB).sub(1));
   const r = code.variable(I32.of(0)), i = code.variable(I32.of(0));
-  code.storeV128(Run.scratch, a);
+  code.storeV128(Scratch.strings, a);
 
   const element = ({ lane, bits }: Shape, index: I32): V128 => (lane === 'i8x16'
-    ? V128.splat8(load8U(index.add(Run.scratch))) : V128.splat16(load16U(index.shl(bits / 16).add(Run.scratch))));
+    ? V128.splat8(load8U(index.add(Scratch.strings))) : V128.splat16(load16U(index.shl(bits / 16).add(Scratch.strings))));
   const equal = (shape: Shape, index: I32): I32 => b.op2(`${shape.lane}.eq`, element(shape, index)).bitmask(shape.bits);
   const loop = (step: number, body: () => void): void => code.loop(again => {
     code.if(i.value.add(step - 1).ltU(lengthA), () => {

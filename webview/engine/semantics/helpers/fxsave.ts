@@ -1,11 +1,11 @@
 /** FXSAVE and FXRSTOR: the legacy area of SDM vol. 1 table 10-2. Descriptions have probed the addresses. */
 import { callValue, load16U, load32, load64, load8U, loadV128, type Code } from '../../wasm/code.ts';
 import { I32, type I64 } from '../../wasm/values.ts';
-import { Run, STATE, Slot } from '../../state.ts';
+import { STATE, Scratch, Slot } from '../../state.ts';
 import { MemoryHelper, type HelperDefinitions, type Helpers } from '../contract.ts';
 
 /** One row of sixteen bytes is put together here. */
-const row = Run.scratch + 64;
+const row = Scratch.fxsaveRow;
 const slot = (offset: number): number => STATE + offset;
 
 /** Address of ST(i) in the register file. */

@@ -5,10 +5,10 @@
  */
 import { callValue, load32, load64, type Code, type Variable } from '../../wasm/code.ts';
 import { F64, I32, I64, V128, select } from '../../wasm/values.ts';
-import { Run, STATE, Slot } from '../../state.ts';
+import { STATE, Scratch, Slot } from '../../state.ts';
 import type { HelperDefinition, HelperDefinitions, Helpers } from '../contract.ts';
 
-const raised = Run.scratch + 128;
+const raised = Scratch.raised;
 /** Bits of MXCSR. */
 const Mx = { IE: 1, DE: 2, ZE: 4, OE: 8, UE: 16, PE: 32, DAZ: 0x40, OM: 0x400, UM: 0x800, FTZ: 0x8000 } as const;
 const mxcsr = (): I32 => load32(STATE + Slot.mxcsr);
@@ -185,7 +185,7 @@ const divide: Body = (code, helpers, f) => {
   code.if(f.isInfinite(b).or(f.isZero(a)), () => code.return(sign));
   const x = f.unpack(code, a), y = f.unpack(code, b);
   const quotient = code.let(callValue(helpers.get<'i64'>('divide128'), x.m.shrU(1), x.m.shl(63), y.m));
-  code.return(pack(helpers, f, sign, x.e.sub(y.e).add(f.bias - 2), quotient.or(load64(Run.scratch).ne(0).toI64U())));
+  code.return(pack(helpers, f, sign, x.e.sub(y.e).add(f.bias - 2), quotient.or(load64(Scratch.remainder).ne(0).toI64U())));
 };
 
 /** From the root of a double, which is right to 53 bits: the sign of what is missing makes the sticky bit. */

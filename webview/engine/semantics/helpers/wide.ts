@@ -1,7 +1,7 @@
 /** 128-bit products and quotients. */
 import type { Code } from '../../wasm/code.ts';
 import { I64, select } from '../../wasm/values.ts';
-import { Run } from '../../state.ts';
+import { Scratch } from '../../state.ts';
 import type { HelperDefinitions } from '../contract.ts';
 
 const low32 = 0xffffffffn;
@@ -16,13 +16,13 @@ function mulHigh(code: Code): void {
 }
 
 /**
- * (high, low, divisor), high < divisor -> quotient; the remainder is stored at Run.scratch. Long division by two digits of 32 bits: the
+ * (high, low, divisor), high < divisor -> quotient; the remainder is stored at Scratch.remainder. Long division by two digits of 32 bits: the
  * divisor is shifted up until its top bit is set, each digit estimated by the divisor's upper half and corrected at most twice.
  */
 function divide128(code: Code): void {
   const high = code.parameter(0, 'i64'), low = code.parameter(1, 'i64'), divisor = code.parameter(2, 'i64');
   code.if(high.eqz(), () => {
-    code.store64(Run.scratch, low.remU(divisor));
+    code.store64(Scratch.remainder, low.remU(divisor));
     code.return(low.divU(divisor));
   });
   const shift = code.let(divisor.clz());
@@ -44,7 +44,7 @@ function divide128(code: Code): void {
     code.set(n, n.value.shl(32).or(digit).sub(q.value.mul(d)));
     code.set(quotient, quotient.value.shl(32).or(q.value));
   }
-  code.store64(Run.scratch, n.value.shrU(shift));
+  code.store64(Scratch.remainder, n.value.shrU(shift));
   code.return(quotient.value);
 }
 

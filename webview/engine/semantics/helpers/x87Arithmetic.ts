@@ -1,7 +1,7 @@
 /** x87 addition, multiplication, division and comparison. SDM vol. 1 4.8.3.5 (NaNs), 8.5 (exceptions). */
 import { callValue, load32, load64, type Code } from '../../wasm/code.ts';
 import { I32, I64, select } from '../../wasm/values.ts';
-import { Run } from '../../state.ts';
+import { Scratch } from '../../state.ts';
 import type { HelperDefinitions, Helpers } from '../contract.ts';
 import { Bit, CONTROL, OPERAND, RESULT, addressOf, call, indefinite, isFull, physical, setResult, topBit } from './x87State.ts';
 import { shiftRight } from './x87Rounding.ts';
@@ -148,7 +148,7 @@ function divide(code: Code, helpers: Helpers, a: Number80, b: Number80, sign: I3
   const large = code.let(x.m.geU(y.m));
   const high = select(large, x.m.shrU(1), x.m), low = select(large, x.m.shl(63), I64.of(0));
   const q = code.let(callValue(helpers.get<'i64'>('divide128'), high, low, y.m));
-  const rest = code.let(load64(Run.scratch)), other = code.let(y.m.sub(rest));
+  const rest = code.let(load64(Scratch.remainder)), other = code.let(y.m.sub(rest));
   const l = select(rest.eqz(), I64.of(0), select(rest.eq(other), I64.of(topBit), select(rest.gtU(other), I64.of(topBit | 1n), I64.of(1))));
   round(code, helpers, sign, x.e.sub(y.e).add(16382).add(large), q, l, flags);
 }

@@ -1,7 +1,7 @@
 /** FSQRT, FPREM, FPREM1, FSCALE, FXTRACT: what is exact, or rounded once. SDM vol. 2. */
 import { callValue, load32, load64, type Code, type Variable } from '../../wasm/code.ts';
 import { I32, I64, select } from '../../wasm/values.ts';
-import { Run } from '../../state.ts';
+import { Scratch } from '../../state.ts';
 import type { HelperDefinition, HelperDefinitions, Helpers } from '../contract.ts';
 import { finish, invalid, nanOf, normal, quietNan, round, stopAtDenormal, take, type Number80 } from './x87Arithmetic.ts';
 import { Bit, CONTROL, RESULT, STATUS, TAGS, TOP, addressOf, call, indefinite, isFull, physical, setResult, topBit } from './x87State.ts';
@@ -91,7 +91,7 @@ function x87Remainder(code: Code, helpers: Helpers): void {
   const m = code.let(x.m.sub(select(first, y.m, I64.of(0))));
   const high = code.let(select(count.eqz(), I64.of(0), m.shrU(I64.of(64).sub(count))));
   const quotient = code.let(callValue(helpers.get<'i64'>('divide128'), high, m.shl(count), y.m));
-  const q = code.variable(quotient.add(first.toI64U().shl(count))), rest = code.variable(load64(Run.scratch)), sign = code.variable(a.sign);
+  const q = code.variable(quotient.add(first.toI64U().shl(count))), rest = code.variable(load64(Scratch.remainder)), sign = code.variable(a.sign);
   const other = code.let(y.m.sub(rest.value));
   const up = rest.value.gtU(other).or(rest.value.eq(other).and(q.value.toI32()));
   code.if(nearest.and(partial.eqz()).and(up).and(1), () => {

@@ -4,7 +4,7 @@
  */
 import { load32, load64, type Code } from '../../wasm/code.ts';
 import { I32, I64, select } from '../../wasm/values.ts';
-import { Run } from '../../state.ts';
+import { Scratch } from '../../state.ts';
 import type { HelperDefinitions, Helpers } from '../contract.ts';
 import { finish, invalid, nanOf, normal, quietNan, stopAtDenormal, take, type Number80 } from './x87Arithmetic.ts';
 import { ofStack, returning } from './x87Exact.ts';
@@ -16,7 +16,7 @@ const ln2 = 0xb17217f7d1cf79abc9e3b39803f2f6afn, log2e = 0xb8aa3b295c17f0bbbe87f
 /** sqrt 2 * 2^63. */
 const sqrt2 = 0xb504f333f9de6484n;
 /** What `x87Log2` leaves: a wide number and its exponent. */
-const LOG = Run.scratch + 136;
+const LOG = Scratch.x87Logarithm;
 
 /** (address) -> exceptions; RESULT. Beyond 1, where it is undefined, AMD's processors leave the argument. */
 function x87Power(code: Code, helpers: Helpers): void {

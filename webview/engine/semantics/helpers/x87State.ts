@@ -4,12 +4,12 @@
  */
 import { callValue, load32, load64, type Code } from '../../wasm/code.ts';
 import { I32, I64, select } from '../../wasm/values.ts';
-import { Run, STATE, Slot } from '../../state.ts';
+import { STATE, Scratch, Slot } from '../../state.ts';
 import type { HelperDefinitions, Helpers } from '../contract.ts';
 
-/** Where a memory operand is put, and where results are. The first 16 bytes of Run.scratch belong to `divide128`. */
-export const OPERAND = Run.scratch + 32;
-export const RESULT = Run.scratch + 48;
+/** Where a memory operand is put, and where results are. */
+export const OPERAND = Scratch.x87Operand;
+export const RESULT = Scratch.x87Result;
 export const CONTROL = STATE + Slot.fpuControl, STATUS = STATE + Slot.fpuStatus, TOP = STATE + Slot.fpuTop, TAGS = STATE + Slot.fpuTags;
 export const Bit = { I: 1, D: 2, Z: 4, O: 8, U: 16, P: 32, SF: 64, C1: 0x200 } as const;
 export const topBit = 1n << 63n;

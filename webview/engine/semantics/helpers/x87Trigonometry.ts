@@ -5,7 +5,7 @@
  */
 import { callValue, load32, load64, type Code } from '../../wasm/code.ts';
 import { I32, I64, select } from '../../wasm/values.ts';
-import { Run } from '../../state.ts';
+import { Scratch } from '../../state.ts';
 import type { HelperDefinitions, Helpers } from '../contract.ts';
 import { finish, invalid, nanOf, normal, quietNan, stopAtDenormal, take, type Number80 } from './x87Arithmetic.ts';
 import { ofStack, returning } from './x87Exact.ts';
@@ -13,7 +13,7 @@ import { Bit, OPERAND, RESULT, STATUS, TAGS, TOP, addressOf, call, indefinite, i
 import { add, choose, constant, multiply, normalized, quotient, series, shifted, subtract, wideOf, type Wide } from './x87Wide.ts';
 
 /** What `x87Reduce` leaves: a wide number at most pi/4 and its exponent. */
-const REDUCED = Run.scratch + 112;
+const REDUCED = Scratch.x87Reduced;
 /** The upper 64 bits of pi's 66. */
 const PI = 0xc90fdaa22168c234n;
 /** pi / 4 * 2^128 and its quotients by 2^n: no more bits are needed for arctangents. */

@@ -4,13 +4,13 @@
  */
 import { callValue, load32, load64, type Code } from '../../wasm/code.ts';
 import { I32, I64, select } from '../../wasm/values.ts';
-import { Run } from '../../state.ts';
+import { Scratch } from '../../state.ts';
 import type { HelperDefinition, HelperDefinitions, Helpers } from '../contract.ts';
 import { shiftRight } from './x87Rounding.ts';
 import { Bit, CONTROL, RESULT, call } from './x87State.ts';
 
 /** Where functions leave the lower half of a result. */
-export const LOW = Run.scratch + 96;
+export const LOW = Scratch.x87Low;
 
 export interface Wide {
   readonly h: I64;
