@@ -209,12 +209,15 @@ function writeRun(code: Code, parts: RunParts): void {
     code.block(fault => {
       code.loop(jump => {
         writeLookUp(code, parts.functions, locals, () => code.br(leave));
-        code.block(spent => code.loop(run => {
+        code.block(spent => {
+          // Only here: a record that ends a run has the place of the instruction before it, so nothing can go on there later.
           code.brIf(spent, account.value.sub(rec.value).ltS(0));
-          writeCompiled(code, parts, locals, { fault, leave, spent, jump });
-          writeInterpreted(code, parts, locals, { fault, leave, spent, jump });
-          code.br(run);
-        }));
+          code.loop(run => {
+            writeCompiled(code, parts, locals, { fault, leave, spent, jump });
+            writeInterpreted(code, parts, locals, { fault, leave, spent, jump });
+            code.br(run);
+          });
+        });
         code.store32(Run.exit, ExitCode.budget);
       });
     });
