@@ -36,6 +36,10 @@ function run(...bytes: number[]): Exit {
 
 const syscall = [0x0f, 0x05];
 
+function int32(value: number): number[] {
+  return [value, value >> 8, value >> 16, value >> 24].map(b => b & 255);
+}
+
 describe('system instructions', () => {
   it('SYSCALL leaves rip in rcx and flags in r11', () => {
     thread.rflags = 0x4 | 0x80 | 0x400;
@@ -111,5 +115,34 @@ describe('system instructions', () => {
     expect(thread.get(Reg.rdi)).toBe(engine.faultAddress);
     expect(thread.rip).toBe(CODE);
     expect(turns).toBeGreaterThan(0);
+  });
+});
+
+describe.each(['interpreter', 'jit', 'eager'] as const)('with tiers %s', tiers => {
+  /** As `run`, in turns of `budget`, of a processor with these tiers. */
+  function runInTurns(budget: number, ...bytes: number[]): { readonly turns: number; readonly rbx: number } {
+    const own = new Engine({ module, frames: 64, now: () => now, tiers });
+    const pages = own.createAddressSpace()!, guest = own.createThread(), code = own.frames.allocate();
+    pages.map(CODE, code, 7);
+    own.frames.bytes.set(bytes, code * 4096);
+    own.frames.written(code);
+    guest.rip = CODE;
+    for (let turns = 1; ; turns++) {
+      const exit = own.run(guest, pages, budget);
+      if (exit !== Exit.budget || turns > 100_000) return { turns: exit === Exit.syscall ? turns : NaN, rbx: guest.get(Reg.rbx) };
+    }
+  }
+
+  it('a program in short turns does what it does in one', () => {
+    // add bl, cl and rol bl, 1 (which the hot function doesn't have) by turns, longer than what is decoded at once, 300 times.
+    const line = Array.from({ length: 90 }, (_, i) => (i % 3 === 0 ? [0xfe, 0xc3] : [0xd0, 0xc3])).flat();
+    const program = [0xb9, 0x2c, 1, 0, 0, ...line, 0xff, 0xc9, 0x0f, 0x85, ...int32(-line.length - 8), ...syscall];
+    const whole = runInTurns(1_000_000, ...program);
+    expect(whole.turns).toBe(1);
+    for (const budget of [1, 7, 64, 65, 1000]) expect(runInTurns(budget, ...program).rbx).toBe(whole.rbx);
+    // What a loop over bytes in JavaScript says.
+    let bl = 0;
+    for (let n = 0; n < 300; n++) for (let i = 0; i < 90; i++) bl = i % 3 === 0 ? bl + 1 & 255 : (bl << 1 | bl >> 7) & 255;
+    expect(whole.rbx).toBe(bl);
   });
 });
