@@ -1,4 +1,7 @@
-/** x87: moves, loads, stores, control. Numbers are worked on by helpers (helpers/x87*.ts). SDM vol. 1 chapter 8. */
+/**
+ * x87: moves, loads, stores, control. Numbers are worked on by helpers (helpers/x87*.ts). SDM vol. 1 chapter 8. Not kept: opcode and addresses
+ * of the last instruction; FNSTENV and FNSAVE give what was last loaded, FXSAVE zeros as AMD's processors do while no exception is pending.
+ */
 import { STATE, Slot } from '../state.ts';
 import { callValue, load32, load64, type Code } from '../wasm/code.ts';
 import { I32, I64 } from '../wasm/values.ts';
