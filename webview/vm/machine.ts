@@ -203,6 +203,8 @@ function makeEngine({ engine, memory, tiers = 'interpreter' }: MachineOptions): 
   try {
     return new Engine({ module: engine, tiers, frames: Math.floor(memory / 4096), now: () => (performance.now() - started) * 1e6 });
   } catch (error) {
+    // Anything else is a fault of ours, and must not send a person looking for memory.
+    if (!(error instanceof RangeError)) throw error;
     throw new BootError('There is not enough memory for a VM of {0} MB; choose less.', String(error), Math.round(memory / 2 ** 20));
   }
 }

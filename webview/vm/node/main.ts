@@ -79,14 +79,17 @@ function connectStreams(machine: VirtualMachine): readonly [OpenFile, OpenFile, 
   return [input, output(process.stdout), output(process.stderr)];
 }
 
+/** Bytes that the host's terminal may be behind before the guest's writers wait. */
+const terminalWindow = 1 << 20;
+
 /** The host's terminal in raw mode, connected to a pty of the guest. */
 async function connectTerminal(machine: VirtualMachine, user: string): Promise<HostTerminal> {
   const owner = await machine.user(user);
   if (!owner) throw new BootError(`There is no user ${user} in the VM.`);
   const { stdin, stdout } = process;
-  const terminal = machine.openTerminal(owner, stdout.columns ?? 80, stdout.rows ?? 24, Infinity);
+  const terminal = machine.openTerminal(owner, stdout.columns ?? 80, stdout.rows ?? 24, terminalWindow);
   if ('text' in terminal) throw new BootError(terminal.text, '', ...terminal.args);
-  terminal.onOutput(bytes => stdout.write(bytes));
+  terminal.onOutput(bytes => stdout.write(bytes, () => terminal.acknowledge(bytes.length)));
   stdin.setRawMode(true);
   stdin.on('data', (data: Buffer) => terminal.input(new Uint8Array(data)));
   stdout.on('resize', () => terminal.resize(stdout.columns, stdout.rows));
