@@ -182,9 +182,34 @@ static void rights(void) {
   TELL(recv(s[1], buffer, 4, MSG_WAITALL));
 }
 
+/* Several messages at once: the timeout is looked at after each, and with its nanoseconds. */
+static void several(void) {
+  int s[2];
+  socketpair(AF_UNIX, SOCK_DGRAM, 0, s);
+  char bytes[3][8];
+  struct iovec parts[3];
+  struct mmsghdr headers[3];
+  memset(headers, 0, sizeof headers);
+  for (int i = 0; i < 3; i++) {
+    parts[i] = (struct iovec){bytes[i], 8};
+    headers[i].msg_hdr.msg_iov = &parts[i];
+    headers[i].msg_hdr.msg_iovlen = 1;
+  }
+  struct timespec none = {0, 0}, second = {0, 999999999}, odd = {0, 1000000000};
+  for (int i = 0; i < 6; i++) send(s[0], "message", 1 + i, 0);
+  TELL(recvmmsg(s[1], headers, 3, 0, &odd));
+  TELL(recvmmsg(s[1], headers, 3, 0, (void *)1));
+  TELL(recvmmsg(s[1], headers, 3, 0, &none));
+  TELL(recvmmsg(s[1], headers, 3, 0, &second));
+  say("%d %d %d", headers[0].msg_len, headers[1].msg_len, headers[2].msg_len);
+  TELL(recvmmsg(s[1], headers, 3, MSG_WAITFORONE, NULL));
+  say("%d %d", headers[0].msg_len, headers[1].msg_len);
+}
+
 int main(void) {
   signal(SIGPIPE, SIG_IGN);
   pairs();
   servers();
   rights();
+  several();
 }

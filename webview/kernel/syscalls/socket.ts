@@ -11,9 +11,12 @@ import { UnixSocket } from '../socket/unix.ts';
 import type { Task } from '../task/task.ts';
 import { readControl, writeControl } from './controlMessages.ts';
 import { install, restart, restarting, type Result } from './common.ts';
+import { readTimeout } from './timeouts.ts';
 
 /** sizeof(struct sockaddr_storage) */
 const maximumAddress = 128;
+/** What is asked for ahead of a message's control data. */
+const maximumControl = 65536;
 
 function socketOf(task: Task, fd: number): SocketFile | number {
   const file = task.files.get(fd);
@@ -76,6 +79,19 @@ function writeAddress(task: Task, bytes: Uint8Array, out: number, lengthAddress:
   return task.user.writeU32(lengthAddress, bytes.length) ? 0 : -Errno.EFAULT;
 }
 
+/** A place for results is still on the disk: to be asked before anything is taken from a queue, since the call is then made again. */
+function isOnDisk(task: Task, address: number, length: number): boolean {
+  return address !== 0 && !task.user.ensure(address, length, true) && task.user.blocked !== undefined;
+}
+
+/** The same of a socket address and its length. */
+function isAddressOnDisk(task: Task, out: number, lengthAddress: number): boolean {
+  if (out === 0) return false;
+  if (isOnDisk(task, lengthAddress, 4)) return true;
+  const room = task.user.readS32(lengthAddress) ?? 0;
+  return room > 0 && isOnDisk(task, out, Math.min(room, maximumAddress));
+}
+
 export function bind(task: Task, fd: number, address: number, length: number): Result {
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
@@ -123,6 +139,7 @@ export function accept4(task: Task, fd: number, out: number, length: number, fla
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
   if (!task.files.hasRoom(1, task.descriptorLimit)) return -Errno.EMFILE;
+  if (isAddressOnDisk(task, out, length)) return -Errno.EFAULT;
   const answer = file.accept(task, flags & S.SOCK_NONBLOCK ? O_NONBLOCK : 0);
   if (!(answer instanceof Wait)) return accepted(task, answer, out, length, flags);
   return file.flags & O_NONBLOCK ? -Errno.EAGAIN : acceptSleeping(task, file, answer, out, length, flags);
@@ -282,6 +299,7 @@ function* sendSeveral(task: Task, file: SocketFile, headers: number, count: numb
 export function recvfrom(task: Task, fd: number, address: number, count: number, flags: number, from: number, fromLength: number): Result {
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
+  if (isAddressOnDisk(task, from, fromLength)) return -Errno.EFAULT;
   task.buffer.range(address, count);
   return receive(task, file, flags, (result, message) => {
     dropRights(message);
@@ -299,6 +317,9 @@ export function recvmsg(task: Task, fd: number, header: number, flags: number): 
 function receiveMessage(task: Task, file: SocketFile, address: number, flags: number): Result {
   const header = readHeader(task, address);
   if (typeof header === 'number') return header;
+  const { wordSize } = task.user;
+  if (isOnDisk(task, address, 7 * wordSize) || isOnDisk(task, header.name, Math.min(header.nameLength, maximumAddress))
+    || isOnDisk(task, header.control, Math.min(header.controlLength, maximumControl))) return -Errno.EFAULT;
   const length = task.buffer.vector(header.vectors, header.vectorCount);
   if (length < 0) return length;
   return receive(task, file, flags, (result, message) => finishMessage(task, file, header, flags, result, message));
@@ -379,13 +400,12 @@ function restored(task: Task, parts: readonly number[]): UserBuffer {
 export function recvmmsg(task: Task, fd: number, headers: number, count: number, flags: number, timeout: number): Result {
   const file = socketOf(task, fd);
   if (typeof file === 'number') return file;
-  return receiveSeveral(task, file, headers, Math.min(count >>> 0, 1024), flags, timeout);
+  const deadline = readTimeout(task, timeout);
+  return deadline < 0 ? deadline : receiveSeveral(task, file, headers, Math.min(count >>> 0, 1024), flags, deadline);
 }
 
-function* receiveSeveral(task: Task, file: SocketFile, headers: number, count: number, flags: number, timeout: number): Io<number> {
+function* receiveSeveral(task: Task, file: SocketFile, headers: number, count: number, flags: number, deadline: number): Io<number> {
   const size = 8 * task.user.wordSize;
-  const limit = timeout === 0 ? undefined : task.user.readWord(timeout);
-  const deadline = limit === undefined ? Infinity : task.machine.files.timers.now() + limit * 1e9;
   let each = flags & ~S.MSG_WAITFORONE;
   for (let i = 0; i < count; i++) {
     const answer = receiveMessage(task, file, headers + i * size, each);
