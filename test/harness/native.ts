@@ -16,6 +16,8 @@ export interface GuestCommand extends RunOptions {
   readonly user?: 'user' | 'root';
   /** Host directory that appears at /mnt/host. */
   readonly mount?: string;
+  /** How the VM runs code. */
+  readonly engine?: 'interpreter' | 'jit';
 }
 
 /** Runs `script` with bash in the chroot, in the user's home. */

@@ -83,13 +83,13 @@ describe('a running machine whose chunks', () => {
   /** A file that no boot reads, and which isn't beside what a boot reads. */
   const file = '/var/lib/dpkg/info/zlib1g:amd64.md5sums';
 
-  /** At its prompt, with cat in the page cache. */
+  /** At its prompt, with cat in the page cache, and what a file in the home directory is written with (bitmaps, inodes). */
   async function running(image = new ServedImage()): Promise<void> {
     vm = new WorkerVm(image);
     expect(await vm.boot()).toEqual({ state: 'running' });
     vm.open();
     await vm.expect(/\$ $/);
-    vm.type("PS1='$ '; cat /etc/debian_version; ls -d /; sleep 0\r");
+    vm.type("PS1='$ '; echo first > f; cat /etc/debian_version; ls -d /; sleep 0\r");
     await vm.expect(/12\.\d+\r\n\/\r\n\$ $/);
   }
 

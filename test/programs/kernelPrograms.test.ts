@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { runNative } from '../harness/native.ts';
 import { root } from '../harness/run.ts';
-import { runInVm } from '../harness/vm.ts';
+import { engines, runInVm } from '../harness/vm.ts';
 
 const sources = join(root, 'test/kernel/programs');
 const built = join(root, 'build/test-programs');
@@ -24,6 +24,6 @@ describe('kernel interface', () => {
     const options = { mount: built, user: 'root', timeoutSeconds: 60 } as const;
     const native = await runNative(script, options);
     expect(native.status).toBe(0);
-    expect(await runInVm(script, options)).toEqual(native);
+    for (const engine of engines) expect(await runInVm(script, { ...options, engine }), engine).toEqual(native);
   });
 });

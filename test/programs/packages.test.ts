@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { runNative } from '../harness/native.ts';
 import { root } from '../harness/run.ts';
-import { runInVm } from '../harness/vm.ts';
+import { engines, runInVm } from '../harness/vm.ts';
 
 const debs = join(root, 'build/test-debs');
 
@@ -74,7 +74,7 @@ test('apt-get installs, upgrades with a dependency, removes and purges', async (
   const options = { user: 'root', mount: debs, timeoutSeconds: 280 } as const;
   const native = await runNative(script, options);
   expect(native.stdout).toContain('good morning from Python');
-  expect(await runInVm(script, options)).toEqual(native);
+  for (const engine of engines) expect(await runInVm(script, { ...options, engine }), engine).toEqual(native);
 });
 
 test('apt-get and dpkg refuse what does not fit, and say which maintainer script failed', async () => {
@@ -86,5 +86,5 @@ test('apt-get and dpkg refuse what does not fit, and say which maintainer script
   const options = { user: 'root', mount: debs, timeoutSeconds: 280 } as const;
   const native = await runNative(script, options);
   expect(native.stdout).toContain('it fails');
-  expect(await runInVm(script, options)).toEqual(native);
+  for (const engine of engines) expect(await runInVm(script, { ...options, engine }), engine).toEqual(native);
 });
