@@ -2,13 +2,14 @@
  * What every form of the interpreter stands on: the current record, translation through the TLB, and the ways out. One `Frame` serves the
  * whole run function; nothing in it belongs to one instruction.
  */
-import { callValue, load16U, load32, load64, load64From32S, load8U, loadV128, type Code, type Label, type Variable } from '../wasm/code.ts';
-import { I32, I64, V128, select, type Value } from '../wasm/values.ts';
+import { callValue, load16U, load32, load64, load64From32S, load8U, type Code, type Label, type Variable } from '../wasm/code.ts';
+import { I32, I64, V128, type Value } from '../wasm/values.ts';
 import type { Control, ExitName, Memory, Stack } from '../semantics/contract.ts';
 import { Int, type Width } from '../semantics/int.ts';
 import { ExitCode, Run, STATE, Slot, Tlb } from '../state.ts';
 import { tlbHit, tlbSlot, type TranslateFunctions } from '../mmu/translate.ts';
-import { loadInt } from '../semantics/operand.ts';
+import { TranslatedMemory } from '../semantics/memory.ts';
+import { loadInt, storeInt } from '../semantics/operand.ts';
 import { Record } from './record.ts';
 
 /** Where a form goes that is complete: in a function of its own or the one for all that are called. */
@@ -95,22 +96,13 @@ export class Frame {
     this.code.brIf(this.exits.fault, condition);
   }
 
-  /** Stores at a host address. */
-  storeAt(host: I32, width: Width, value: Int): void {
-    const { code } = this;
-    if (width === 1) code.store8(host, value.i32);
-    else if (width === 2) code.store16(host, value.i32);
-    else if (width === 4) code.store32(host, value.i32);
-    else code.store64(host, value.i64);
-  }
-
   store(address: I64, width: Width, unpinned: Int): void {
     const { code } = this;
     const value = this.pin(unpinned);
-    if (this.hot) return this.storeAt(this.translate(address, width, true), width, value);
+    if (this.hot) return storeInt(code, this.translate(address, width, true), value);
     const slot = code.let(tlbSlot(address));
     code.if(tlbHit(address, slot, width, true),
-      () => this.storeAt(address.toI32().add(load32(slot, Tlb.base + Tlb.addend)), width, value),
+      () => storeInt(code, address.toI32().add(load32(slot, Tlb.base + Tlb.addend)), value),
       () => this.storeSlow(address, width, value));
   }
 
@@ -239,46 +231,9 @@ export class InterpreterControl implements Control {
   }
 }
 
-class InterpreterMemory implements Memory {
-  readonly #frame: Frame;
-
-  constructor(frame: Frame) {
-    this.#frame = frame;
-  }
-
-  load(width: Width, address: I64): Int {
-    const frame = this.#frame;
-    return frame.pin(loadInt(width, frame.translate(frame.code.let(address), width, false)));
-  }
-  loadV128(address: I64): V128 {
-    const frame = this.#frame;
-    return frame.code.let(loadV128(frame.translate(frame.code.let(address), 16, false)));
-  }
-  store(address: I64, value: Int): void {
-    const frame = this.#frame;
-    frame.store(frame.code.let(address), value.width, frame.pin(value));
-  }
-  storeV128(address: I64, value: V128): void {
-    const frame = this.#frame;
-    frame.storeV128(frame.code.let(address), frame.code.let(value));
-  }
-  probe(address: I64, size: number, write: boolean): void {
-    const frame = this.#frame;
-    const first = frame.code.let(address);
-    if (size <= 16) {
-      frame.translate(first, size, write);
-      return;
-    }
-    frame.translate(first, 1, write);
-    // The start of the page that the last byte lies in, if that is another one.
-    const page = frame.code.let(first.add(size - 1).and(-4096));
-    frame.translate(frame.code.let(select(page.gtU(first), page, first)), 1, write);
-  }
-  address(address: I64, size: number): I32 {
-    return this.#frame.translate(this.#frame.code.let(address), size, false);
-  }
+class InterpreterMemory extends TranslatedMemory<Frame> {
   segmentBase(): I64 {
-    return load64(load8U(this.#frame.rec, Record.index), STATE);
+    return load64(load8U(this.frame.rec, Record.index), STATE);
   }
 }
 

@@ -2,7 +2,7 @@
 import { load32, load64, load64From32S, load8U, loadF32, loadF64, loadV128 } from '../wasm/code.ts';
 import { F32, F64, I32, I64, V128 } from '../wasm/values.ts';
 import { Int, type Width } from '../semantics/int.ts';
-import { BaseOperand, loadInt } from '../semantics/operand.ts';
+import { BaseOperand, loadInt, storeInt } from '../semantics/operand.ts';
 import { Run, STATE, Slot } from '../state.ts';
 import type { Frame } from './frame.ts';
 import { Record } from './record.ts';
@@ -176,9 +176,9 @@ export class MemoryOperand extends FrameOperand {
     if (!this.#host) return this.frame.store(this.address(), width, value);
     const { code } = this.frame;
     const host = this.#host;
-    if (this.frame.hot) return this.frame.storeAt(host, width, value);
+    if (this.frame.hot) return storeInt(code, host, value);
     // Bytes in the bounce buffer belong to two pages.
-    code.if(host.eq(Run.bounce), () => this.frame.storeSlow(this.address(), width, value), () => this.frame.storeAt(host, width, value));
+    code.if(host.eq(Run.bounce), () => this.frame.storeSlow(this.address(), width, value), () => storeInt(code, host, value));
   }
 
   override readV128(): V128 {

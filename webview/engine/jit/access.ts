@@ -1,9 +1,9 @@
 /** Registers, memory, stack and branches as descriptions see them (semantics/contract.ts), in a region. */
-import { load64, loadV128, type Code } from '../wasm/code.ts';
-import { I32, I64, V128, select } from '../wasm/values.ts';
+import { load64 } from '../wasm/code.ts';
+import { I32, I64, type V128 } from '../wasm/values.ts';
 import type { Control, ExitName, Memory, Registers, Stack } from '../semantics/contract.ts';
 import { Int, type Width } from '../semantics/int.ts';
-import { loadInt } from '../semantics/operand.ts';
+import { TranslatedMemory } from '../semantics/memory.ts';
 import { ExitCode, RegionOutcome, Run, STATE, Slot } from '../state.ts';
 import type { RegionFrame } from './frame.ts';
 
@@ -34,51 +34,10 @@ export class RegionRegisters implements Registers {
   writeXmm(number: number, value: V128): void { this.#frame.setXmm(number, value); }
 }
 
-/** Stores `value` at a host address. */
-export function storeInt(code: Code, host: I32, value: Int): void {
-  switch (value.width) {
-    case 1: return code.store8(host, value.i32);
-    case 2: return code.store16(host, value.i32);
-    case 4: return code.store32(host, value.i32);
-    default: return code.store64(host, value.i64);
-  }
-}
-
-export class RegionMemory implements Memory {
-  readonly #frame: RegionFrame;
+export class RegionMemory extends TranslatedMemory<RegionFrame> {
   /** Slot of the base of the segment that the instruction names. */
   segment: number = Slot.zero;
 
-  constructor(frame: RegionFrame) {
-    this.#frame = frame;
-  }
-
-  load(width: Width, address: I64): Int {
-    const frame = this.#frame;
-    return frame.pin(loadInt(width, frame.translate(frame.code.let(address), width, false)));
-  }
-  loadV128(address: I64): V128 {
-    const frame = this.#frame;
-    return frame.code.let(loadV128(frame.translate(frame.code.let(address), 16, false)));
-  }
-  store(address: I64, value: Int): void {
-    const frame = this.#frame, pinned = frame.pin(value);
-    storeInt(frame.code, frame.translate(frame.code.let(address), value.width, true), pinned);
-  }
-  storeV128(address: I64, value: V128): void {
-    const frame = this.#frame, pinned = frame.code.let(value);
-    frame.code.storeV128(frame.translate(frame.code.let(address), 16, true), pinned);
-  }
-  probe(address: I64, size: number, write: boolean): void {
-    const frame = this.#frame, first = frame.code.let(address);
-    if (size <= 16) return void frame.translate(first, size, write);
-    frame.translate(first, 1, write);
-    const page = frame.code.let(first.add(size - 1).and(-4096));
-    frame.translate(frame.code.let(select(page.gtU(first), page, first)), 1, write);
-  }
-  address(address: I64, size: number): I32 {
-    return this.#frame.translate(this.#frame.code.let(address), size, false);
-  }
   segmentBase(): I64 {
     return this.segment === Slot.zero ? I64.of(0) : load64(STATE + this.segment);
   }

@@ -5,7 +5,8 @@
 import { load32, load64, loadV128, type Callable, type Code, type Label, type Variable } from '../wasm/code.ts';
 import { I32, I64, V128, type Type, type Value } from '../wasm/values.ts';
 import type { HelperDefinitions, Helpers } from '../semantics/contract.ts';
-import { Int } from '../semantics/int.ts';
+import { Int, type Width } from '../semantics/int.ts';
+import { storeInt } from '../semantics/operand.ts';
 import { tlbHit, tlbSlot } from '../mmu/translate.ts';
 import { RegionOutcome, Run, STATE, Slot, Tlb } from '../state.ts';
 import { FlagKind, RegionFlags, settleFlags, type FlagLocals } from './flags.ts';
@@ -181,6 +182,15 @@ export class RegionFrame implements Helpers {
     const slot = code.let(tlbSlot(address));
     this.leaveIf(tlbHit(address, slot, size, write).eqz());
     return code.let(address.toI32().add(load32(slot, Tlb.base + Tlb.addend)));
+  }
+
+  store(address: I64, width: Width, value: Int): void {
+    const pinned = this.pin(value);
+    storeInt(this.code, this.translate(address, width, true), pinned);
+  }
+  storeV128(address: I64, value: V128): void {
+    const pinned = this.code.let(value);
+    this.code.storeV128(this.translate(address, 16, true), pinned);
   }
 
   // ---------------------------------------------------------------- calls

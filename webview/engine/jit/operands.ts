@@ -1,11 +1,10 @@
 /** Operands of a region's instructions: constants, registers in locals, guest memory. See semantics/contract.ts. */
 import { load16U, load32, load64, loadF32, loadF64, loadV128 } from '../wasm/code.ts';
 import { F32, F64, I32, I64, V128 } from '../wasm/values.ts';
-import { BaseOperand, loadInt } from '../semantics/operand.ts';
+import { BaseOperand, loadInt, storeInt } from '../semantics/operand.ts';
 import { Int, type Width } from '../semantics/int.ts';
 import { STATE, Slot } from '../state.ts';
 import type { Registers } from '../semantics/contract.ts';
-import { storeInt } from './access.ts';
 import type { RegionFrame } from './frame.ts';
 
 /** A general register, or the second byte of one. */

@@ -1,5 +1,5 @@
 /** What operands of all back ends share. */
-import { load16U, load32, load64, load8U } from '../wasm/code.ts';
+import { load16U, load32, load64, load8U, type Code } from '../wasm/code.ts';
 import type { F32, F64, I32, I64, V128 } from '../wasm/values.ts';
 import type { Operand } from './contract.ts';
 import { Int, type Width } from './int.ts';
@@ -42,5 +42,15 @@ export function loadInt(width: Width, address: I32, offset = 0): Int {
     case 2: return Int.clean(2, load16U(address, offset));
     case 4: return Int.clean(4, load32(address, offset));
     default: return Int.clean(8, load64(address, offset));
+  }
+}
+
+/** Writes a value at a host address. */
+export function storeInt(code: Code, host: I32, value: Int): void {
+  switch (value.width) {
+    case 1: return code.store8(host, value.i32);
+    case 2: return code.store16(host, value.i32);
+    case 4: return code.store32(host, value.i32);
+    default: return code.store64(host, value.i64);
   }
 }

@@ -2,12 +2,13 @@
  * REP loops with 64-bit addresses. All take (segment base of the source, ZF to go on with) and return 0 when they are done, 1 when there
  * is more to do but others should have a turn, -1 with a fault noted. Registers are exact whenever they return.
  */
-import { callValue, load16U, load32, load64, load8U, type Code, type Label, type Variable } from '../../wasm/code.ts';
+import { callValue, load32, load64, load8U, type Code, type Label, type Variable } from '../../wasm/code.ts';
 import { I32, I64, select } from '../../wasm/values.ts';
 import { STATE, Slot } from '../../state.ts';
 import { MemoryHelper, type HelperDefinition, type HelperDefinitions, type Helpers } from '../contract.ts';
 import { Flags } from '../flags.ts';
 import { Int, type Width } from '../int.ts';
+import { loadInt, storeInt } from '../operand.ts';
 
 const rax = 0, rcx = 1, rsi = 6, rdi = 7;
 const place = (number: number): number => STATE + Slot.gpr + number * 8;
@@ -15,19 +16,6 @@ const register = (number: number): I64 => load64(place(number));
 
 /** Stretches (parts of a page, or single elements) that are done before others get a turn. */
 const stretches = 64;
-
-function loadElement(width: Width, host: I32): Int {
-  if (width === 1) return Int.clean(1, load8U(host));
-  if (width === 2) return Int.clean(2, load16U(host));
-  return width === 4 ? Int.clean(4, load32(host)) : Int.clean(8, load64(host));
-}
-
-function storeElement(code: Code, host: I32, value: Int): void {
-  if (value.width === 1) code.store8(host, value.i32);
-  else if (value.width === 2) code.store16(host, value.i32);
-  else if (value.width === 4) code.store32(host, value.i32);
-  else code.store64(host, value.i64);
-}
 
 /** A loop over stretches: what all REP operations share. */
 class RepLoop {
@@ -128,7 +116,7 @@ class RepLoop {
 function repMovs(width: Width, code: Code, helpers: Helpers): void {
   const rep = new RepLoop(code, helpers, width, [rsi, rdi]);
   rep.write(() => {
-    const value = loadElement(width, rep.translate(rep.source, width, false));
+    const value = loadInt(width, rep.translate(rep.source, width, false));
     rep.storeSlow(Int.clean(width, code.let(value.value as I32)));
     rep.advance(I32.of(1));
   }, count => {
@@ -137,7 +125,7 @@ function repMovs(width: Width, code: Code, helpers: Helpers): void {
     // A destination inside of what is still to be read repeats it.
     const overlaps = to.sub(from).sub(1).ltU(bytes.sub(1));
     code.if(overlaps, () => {
-      rep.each(count, offset => storeElement(code, to.add(offset), loadElement(width, from.add(offset))));
+      rep.each(count, offset => storeInt(code, to.add(offset), loadInt(width, from.add(offset))));
     }, () => code.copy(to, from, bytes));
     rep.advance(count);
   });
@@ -145,7 +133,7 @@ function repMovs(width: Width, code: Code, helpers: Helpers): void {
 
 function repStos(width: Width, code: Code, helpers: Helpers): void {
   const rep = new RepLoop(code, helpers, width, [rdi]);
-  const value = loadElement(width, I32.of(place(rax)));
+  const value = loadInt(width, I32.of(place(rax)));
   rep.write(() => {
     rep.storeSlow(value);
     rep.advance(I32.of(1));
@@ -156,7 +144,7 @@ function repStos(width: Width, code: Code, helpers: Helpers): void {
     if (width === 1) code.fill(to, low, bytes);
     else {
       const same = value.eq(Int.cut(width, low.toI64U().mul(0x0101010101010101n)));
-      code.if(same, () => code.fill(to, low, bytes), () => { rep.each(count, offset => storeElement(code, to.add(offset), value)); });
+      code.if(same, () => code.fill(to, low, bytes), () => { rep.each(count, offset => storeInt(code, to.add(offset), value)); });
     }
     rep.advance(count);
   });
@@ -165,8 +153,8 @@ function repStos(width: Width, code: Code, helpers: Helpers): void {
 function repLods(width: Width, code: Code, helpers: Helpers): void {
   const rep = new RepLoop(code, helpers, width, [rsi]);
   const take = (host: I32): void => {
-    const value = loadElement(width, host);
-    if (width < 4) storeElement(code, I32.of(place(rax)), value);
+    const value = loadInt(width, host);
+    if (width < 4) storeInt(code, I32.of(place(rax)), value);
     else code.store64(place(rax), value.i64);
   };
   rep.write(() => {
@@ -188,16 +176,16 @@ function repCompare(width: Width, code: Code, helpers: Helpers, scan: boolean): 
     code.if(a.eq(b).ne(goesOn), () => code.return(I32.of(0)));
   };
   const pinned = (value: Int): Int => Int.clean(width, code.let(value.value as I32));
-  const accumulator = (): Int => pinned(loadElement(width, I32.of(place(rax))));
+  const accumulator = (): Int => pinned(loadInt(width, I32.of(place(rax))));
   rep.write(() => {
     // One is read before the other's page is looked at: both may use the bounce buffer. The order is this CPU family's.
-    const b = pinned(loadElement(width, rep.translate(rep.destination, width, false)));
-    const a = scan ? accumulator() : pinned(loadElement(width, rep.translate(rep.source, width, false)));
+    const b = pinned(loadInt(width, rep.translate(rep.destination, width, false)));
+    const a = scan ? accumulator() : pinned(loadInt(width, rep.translate(rep.source, width, false)));
     rep.advance(I32.of(1));
     finish(a, b);
   }, count => {
     const to = rep.translate(rep.destination, 1, false), from = scan ? I32.of(place(rax)) : rep.translate(rep.source, 1, false);
-    const element = (offset: I32): [Int, Int] => [loadElement(width, scan ? from : from.add(offset)), loadElement(width, to.add(offset))];
+    const element = (offset: I32): [Int, Int] => [loadInt(width, scan ? from : from.add(offset)), loadInt(width, to.add(offset))];
     const offset = rep.each(count, (at, leave) => {
       const [a, b] = element(at);
       code.brIf(leave, a.eq(b).ne(goesOn));

@@ -4,7 +4,7 @@ import { I32, I64, select } from '../../wasm/values.ts';
 import { Scratch } from '../../state.ts';
 import type { HelperDefinitions, Helpers } from '../contract.ts';
 import { Bit, CONTROL, OPERAND, RESULT, addressOf, call, indefinite, isFull, physical, setResult, topBit } from './x87State.ts';
-import { shiftRight } from './x87Rounding.ts';
+import { normalize, shiftRight } from './x87Rounding.ts';
 
 /** What is known of an operand. */
 export interface Number80 {
@@ -111,17 +111,7 @@ function add(code: Code, helpers: Helpers, a: Number80, b: Number80, signB: I32,
     code.set(h, large.sub(h.value).sub(l.value.eqz().xor(1).toI64U()));
     code.set(l, I64.of(0).sub(l.value));
     code.if(h.value.or(l.value).eqz(), () => finish(code, 0n, 0, down, flags));
-    code.if(h.value.eqz(), () => {
-      code.set(h, l.value);
-      code.set(l, I64.of(0));
-      code.set(e, e.value.sub(64));
-    });
-    const zeros = code.let(h.value.clz());
-    code.if(zeros.eqz().xor(1), () => {
-      code.set(h, h.value.shl(zeros).or(l.value.shrU(I64.of(64).sub(zeros))));
-      code.set(l, l.value.shl(zeros));
-      code.set(e, e.value.sub(zeros.toI32()));
-    });
+    normalize(code, h, l, e);
   });
   round(code, helpers, sign, e.value, h.value, l.value, flags);
 }

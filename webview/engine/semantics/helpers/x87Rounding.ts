@@ -11,6 +11,21 @@ export function goesUp(mode: I32, rest: I64, odd: I32, sign: I32): I32 {
   return select(mode.eqz(), nearest, some.and(select(mode.eq(1), sign, select(mode.eq(2), sign.xor(1), I32.of(0)))));
 }
 
+/** Brings the top bit of a number of 128 bits to bit 127, and takes what it was shifted by from the exponent. Zero stays zero. */
+export function normalize(code: Code, h: Variable<I64>, l: Variable<I64>, e: Variable<I32>): void {
+  code.if(h.value.eqz(), () => {
+    code.set(h, l.value);
+    code.set(l, I64.of(0));
+    code.set(e, e.value.sub(64));
+  });
+  const zeros = code.let(h.value.clz());
+  code.if(zeros.eqz().xor(1), () => {
+    code.set(h, h.value.shl(zeros).or(l.value.shrU(I64.of(64).sub(zeros))));
+    code.set(l, l.value.shl(zeros));
+    code.set(e, e.value.sub(zeros.toI32()));
+  });
+}
+
 /** h:l shifted right by a positive count; ones that fall out leave a one at the end. */
 export function shiftRight(code: Code, h: Variable<I64>, l: Variable<I64>, count: I32): void {
   const n = code.let(count.toI64U());

@@ -6,7 +6,7 @@ import { callValue, load32, load64, type Code } from '../../wasm/code.ts';
 import { I32, I64, select } from '../../wasm/values.ts';
 import { Scratch } from '../../state.ts';
 import type { HelperDefinition, HelperDefinitions, Helpers } from '../contract.ts';
-import { shiftRight } from './x87Rounding.ts';
+import { normalize, shiftRight } from './x87Rounding.ts';
 import { Bit, CONTROL, RESULT, call } from './x87State.ts';
 
 /** Where functions leave the lower half of a result. */
@@ -52,17 +52,7 @@ export function shifted(code: Code, a: Wide, count: I32): Wide {
 /** With the top bit set, and the exponent less what it was shifted by. Zero stays zero. */
 export function normalized(code: Code, a: Wide, exponent: I32): Wide & { readonly e: I32 } {
   const h = code.variable(a.h), l = code.variable(a.l), e = code.variable(exponent);
-  code.if(h.value.eqz(), () => {
-    code.set(h, l.value);
-    code.set(l, I64.of(0));
-    code.set(e, e.value.sub(64));
-  });
-  const zeros = code.let(h.value.clz());
-  code.if(zeros.eqz().xor(1), () => {
-    code.set(h, h.value.shl(zeros).or(l.value.shrU(I64.of(64).sub(zeros))));
-    code.set(l, l.value.shl(zeros));
-    code.set(e, e.value.sub(zeros.toI32()));
-  });
+  normalize(code, h, l, e);
   return { h: code.let(h.value), l: code.let(l.value), e: code.let(e.value) };
 }
 
