@@ -80,6 +80,8 @@ export class Discovery {
   readonly #owner = new Map<number, Block>();
   readonly #pages = new Map<number, number>();
   readonly #waiting: number[];
+  /** Where control comes back to after it was outside. */
+  readonly #entries = new Set<number>();
   #steps = 0;
 
   constructor(options: DiscoverOptions, head: number) {
@@ -144,7 +146,6 @@ export class Discovery {
     this.#entries.add(address);
     from.successors.push(address);
   }
-  readonly #entries = new Set<number>();
 
   /** True if the step ends its block. */
   #ends(block: Block, { row, instruction }: Step): boolean {

@@ -95,10 +95,10 @@ export class Regions {
   }
 
   #install(region: Region, { code, imports }: RegionCode): boolean {
-    const slot = this.#freeSlots.pop() ?? (this.#nextSlot < RegionTable.count ? this.#nextSlot++ : -1);
-    if (slot < 0) return false;
+    if (this.#freeSlots.length === 0 && this.#nextSlot === RegionTable.count) return false;
     const pages = this.#pageList(region);
     if (pages === undefined) return false;
+    const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
     const { memory, table, code: cache } = this.#options;
     const module = this.#module(code, imports);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(module), { env: { memory }, engine: this.#options.exports });

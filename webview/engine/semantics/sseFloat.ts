@@ -88,11 +88,10 @@ function scalar(width: 32 | 64, helper: string, { compute, clean, exact }: Fast,
       finish(context);
       writeBits(context, width, bits);
     };
-    const known = exact === undefined ? I32.of(1) : inexactIsSet().eqz();
     code.if(usual().and(clean(a, b, r)), () => {
       if (exact === undefined) return writeBits(context, width, bitsOf(r));
       const isExact = code.variable(I32.of(1));
-      code.if(known, () => code.set(isExact, callValue(helpers.get<'i32'>(`${exact}${width}`), a, b, r)));
+      code.if(inexactIsSet().eqz(), () => code.set(isExact, callValue(helpers.get<'i32'>(`${exact}${width}`), a, b, r)));
       code.if(isExact.value, () => writeBits(context, width, bitsOf(r)), soft);
     }, soft);
   };
