@@ -18,6 +18,10 @@ export interface Recipe {
   readonly packages: readonly string[];
   readonly user: { readonly name: string; readonly id: number; readonly shell: string; readonly groups: readonly string[] };
   readonly files: readonly RecipeFile[];
+  /** Changes to the packages' own configuration files, made before the user's home is: `find` must be there once or more, and each becomes `by`. */
+  readonly edits: readonly { readonly path: string; readonly find: string; readonly by: string }[];
+  /** Commands (bash) run as root in the finished tree, for what its own programs make. Their effect must depend on nothing but the tree. */
+  readonly commands: readonly string[];
   /** Absolute paths that are removed with all below them. A last part of `*` means every entry of the directory. */
   readonly remove: readonly string[];
   /** Paths that become another name of a file with the same bytes, by path: Debian ships some large programs twice. */

@@ -20,10 +20,12 @@ export function makeRootfs(recipe: Recipe, directory: string, log: (line: string
   log(`unpacking ${recipe.packages.length} packages and what they need from Debian ${recipe.suite}`);
   bootstrap(recipe, work);
   const date = newestPackage(join(work, 'usr/share/doc'));
+  for (const { path, find, by } of recipe.edits) edit(work, path, find, by);
   addUser(recipe, work);
   removeFiles(recipe, work);
   linkFiles(recipe, work);
   for (const file of recipe.files) writeRecipeFile(work, file.path, file.text, file.mode ?? 0o644);
+  for (const command of recipe.commands) execFileSync('chroot', [work, '/bin/bash', '-ec', command], { stdio: ['ignore', 'ignore', 'inherit'] });
   writeRecipeFile(work, '/etc/apt/sources.list', recipe.sources.map(line => `${line}\n`).join(''), 0o644);
   fixShadow(join(work, 'etc/shadow'), date);
   clampTimes(Buffer.from(work), date);
@@ -81,6 +83,14 @@ function newestPackage(docs: string): number {
     }
   }
   return newest.date;
+}
+
+/** Changes a file in place, so that mode and owner stay. */
+function edit(root: string, path: string, find: string, by: string): void {
+  const target = join(root, path);
+  const text = readFileSync(target, 'utf8');
+  if (!text.includes(find)) throw new BuildError(`${path} has no ${JSON.stringify(find)}: the recipe must be brought up to date`);
+  writeFileSync(target, text.replaceAll(find, () => by));
 }
 
 function addUser(recipe: Recipe, directory: string): void {

@@ -14,7 +14,7 @@ const at = name => join(root, name);
 export const bundles = {
   node: { entryPoints: [at('src/extension.ts')], file: 'node/extension.js', platform: 'node', format: 'cjs', target: 'node20', external: ['vscode'] },
   web: { entryPoints: [at('src/extension.ts')], file: 'web/extension.js', platform: 'browser', format: 'cjs', target: 'es2022', external: ['vscode'] },
-  page: { entryPoints: [at('webview/page/main.ts')], file: 'page/page.js', platform: 'browser', format: 'iife', target: 'es2022' },
+  page: { entryPoints: { page: at('webview/page/main.ts'), start: at('webview/page/start.ts') }, folder: 'page', platform: 'browser', format: 'iife', target: 'es2022' },
   worker: { entryPoints: [at('webview/vm/worker.ts')], file: 'worker.js', platform: 'browser', format: 'esm', target: 'es2022' },
   headless: { entryPoints: [at('webview/vm/node/main.ts')], file: 'headless.mjs', platform: 'node', format: 'esm', target: 'node20' },
 };
@@ -25,8 +25,9 @@ export async function buildInto(dist, names = Object.keys(bundles), change = {})
   ensureNodePackages();
   const { build } = await import('esbuild');
   await Promise.all(names.map(name => {
-    const { file, ...options } = { ...bundles[name], ...change[name] };
-    return build({ minify: true, sourcemap: false, ...options, outfile: join(dist, file), bundle: true, logLevel: 'warning', legalComments: 'linked' });
+    const { file, folder, ...options } = { ...bundles[name], ...change[name] };
+    const out = file ? { outfile: join(dist, file) } : { outdir: join(dist, folder) };
+    return build({ minify: true, sourcemap: false, ...options, ...out, bundle: true, logLevel: 'warning', legalComments: 'linked' });
   }));
   for (const name of ['codicon.css', 'codicon.ttf']) cpSync(at(`node_modules/@vscode/codicons/dist/${name}`), join(dist, 'page', name));
   writeFileSync(join(dist, 'icon.png'), iconPng(256));

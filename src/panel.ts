@@ -93,7 +93,7 @@ export class VmPanels implements vscode.Disposable, vscode.WebviewPanelSerialize
     });
     this.#hasBooted = false;
     this.#attach(webview);
-    webview.html = pageHtml(webview, this.#context.extensionUri);
+    webview.html = pageHtml(webview, this.#context.extensionUri, memory());
   }
 
   #attach(webview: vscode.Webview): void {
@@ -105,7 +105,7 @@ export class VmPanels implements vscode.Disposable, vscode.WebviewPanelSerialize
     const isAnew = this.#hasBooted;
     this.#hasBooted = true;
     if (isAnew) this.#attach(webview);
-    this.#send({ type: 'boot', options: this.#bootOptions(webview, revived || isAnew) });
+    this.#send({ type: 'boot', options: bootOptions(revived || isAnew) });
   }
 
   #listener: vscode.Disposable | undefined;
@@ -128,14 +128,6 @@ export class VmPanels implements vscode.Disposable, vscode.WebviewPanelSerialize
     }
   }
 
-  #bootOptions(webview: vscode.Webview, revived: boolean): BootOptions {
-    const url = (...path: string[]) => webview.asWebviewUri(vscode.Uri.joinPath(this.#context.extensionUri, ...path)).toString();
-    return {
-      image: `${url('dist', 'images', 'base')}/`, engine: url('dist', 'engine.wasm'), worker: url('dist', 'worker.js'),
-      memory: memory(), appearance: terminalAppearance(), revived, texts: vscode.l10n.bundle ?? {},
-    };
-  }
-
   #send(message: HostToPage): void {
     void this.#panel?.webview.postMessage(message);
   }
@@ -152,6 +144,10 @@ export class VmPanels implements vscode.Disposable, vscode.WebviewPanelSerialize
       vscode.l10n.t('Closing the panel ended the Linux VM, where this was running: {0}. The command "Close Linux VM" asks first.', names(lost)), again,
     ).then(choice => { if (choice === again) void vscode.commands.executeCommand('linuxVm.open'); });
   }
+}
+
+function bootOptions(revived: boolean): BootOptions {
+  return { appearance: terminalAppearance(), revived, texts: vscode.l10n.bundle ?? {} };
 }
 
 /** Asks whether what runs may be ended, with `act` on the button that says yes; true at once if nothing does. */

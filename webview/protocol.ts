@@ -225,7 +225,8 @@ export interface TerminalAppearance {
   readonly minimumContrastRatio: number;
 }
 
-export interface BootOptions {
+/** What starting the VM takes. It stands in the page's HTML, so that nothing has to be asked for first. */
+export interface VmOptions {
   /** Folder of the disk image's manifest.json, as a URL that the page may fetch; ends in a slash. */
   readonly image: string;
   /** URL of the engine's wasm. */
@@ -234,6 +235,13 @@ export interface BootOptions {
   readonly worker: string;
   /** Guest RAM in bytes. */
   readonly memory: number;
+}
+
+/** Name of the HTML's meta element whose content is the `VmOptions` as JSON. */
+export const vmOptionsName = 'linux-vm';
+
+/** What the page's terminals need to know of the host. */
+export interface BootOptions {
   readonly appearance: TerminalAppearance;
   /** The page was reloaded: terminals that were open before started anew, and say so. */
   readonly revived: boolean;

@@ -9,10 +9,10 @@ import '@vscode-elements/elements/dist/vscode-textfield/index.js';
 import '@vscode-elements/elements/dist/vscode-toolbar-button/index.js';
 import '@xterm/xterm/css/xterm.css';
 import './page.css';
+import type {} from './start.ts';
 import type { HostToPage } from '../protocol.ts';
 import { Cover } from './cover.ts';
 import { Host } from './host.ts';
-import { VmWorker } from './vmWorker.ts';
 import { Terminals } from './terminals.ts';
 import { Texts } from './texts.ts';
 
@@ -27,7 +27,7 @@ host.onMessage = first => {
   if (first.type !== 'boot') return;
   const { options } = first;
   texts.use(options.texts);
-  const vm = new VmWorker(options);
+  const vm = globalThis.linuxVm;
   const terminals = new Terminals(document.body, host, texts, options, message => vm.send(message));
 
   vm.onMessage = message => {
@@ -56,6 +56,5 @@ host.onMessage = first => {
     }
   };
   terminals.restore();
-  void vm.start();
 };
 host.send({ type: 'ready' });

@@ -1,23 +1,37 @@
 /** Starts the VM's worker and fetches for it: scripts, the engine's wasm, the manifest, and chunks of the disk. */
-import type { BootOptions, PageToWorker, StartStage, WorkerToPage } from '../protocol.ts';
+import type { PageToWorker, StartStage, VmOptions, WorkerToPage } from '../protocol.ts';
+import { BootChunks, type Range } from './bootChunks.ts';
 
 /** Chunk requests that are under way at once; more only wait in the browser. */
 const parallelFetches = 6;
 
 type FetchRequest = Extract<WorkerToPage, { type: 'fetch' }>;
+type Message = Exclude<WorkerToPage, FetchRequest>;
 
 export class VmWorker {
-  readonly #options: BootOptions;
+  readonly #options: VmOptions;
+  readonly #bootChunks = new BootChunks();
   readonly #waiting: FetchRequest[] = [];
-  /** What was sent before the worker was there. */
+  /** What was sent before the worker's boot message. */
   #early: PageToWorker[] | undefined = [];
   #worker: Worker | undefined;
   #fetching = 0;
+  #hasEnded = false;
 
-  onMessage: (message: Exclude<WorkerToPage, FetchRequest>) => void = () => {};
+  /** What came before there was someone to hear it. */
+  #unheard: Message[] | undefined = [];
+  #listener: (message: Message) => void = message => this.#unheard?.push(message);
 
-  constructor(options: BootOptions) {
+  constructor(options: VmOptions) {
     this.#options = options;
+  }
+
+  /** Set once; is told at once of what came before. */
+  set onMessage(listener: (message: Message) => void) {
+    this.#listener = listener;
+    const unheard = this.#unheard ?? [];
+    this.#unheard = undefined;
+    for (const message of unheard) listener(message);
   }
 
   /** Ends when the worker has its boot message; what fails becomes the status `error`. */
@@ -37,29 +51,45 @@ export class VmWorker {
     else this.#worker?.postMessage(message, buffersOf(message));
   }
 
+  /** All at once: the worker reads its script while the engine compiles and the disk's first chunks arrive. */
   async #start(): Promise<void> {
     const { engine, image, memory, worker } = this.#options;
     this.#progress('engine', 0.05);
-    const [script, compiled, manifest] = await Promise.all([fetchText(worker), compile(engine), fetchManifest(image)]);
-    this.#progress('disk', 0.4);
-    const url = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
-    this.#worker = new Worker(url, { type: 'module', name: 'linux-vm' });
-    URL.revokeObjectURL(url);
-    this.#worker.onerror = event => this.#fail('The Linux VM stopped because of an error of its own.', `${event.message} (${event.lineno}:${event.colno})`);
-    this.#worker.onmessageerror = () => this.#fail('The Linux VM stopped because of an error of its own.', 'message could not be read');
-    this.#worker.onmessage = (event: MessageEvent<WorkerToPage>) => this.#receive(event.data);
+    const [manifest, compiled] = await Promise.all([this.#fetchDisk(image), compile(engine), this.#startWorker(worker)]);
     const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? '';
-    this.#worker.postMessage({ type: 'boot', manifest, engine: compiled, memory, timeZone } satisfies PageToWorker);
+    this.#worker?.postMessage({ type: 'boot', manifest, engine: compiled, memory, timeZone } satisfies PageToWorker);
     const early = this.#early ?? [];
     this.#early = undefined;
     for (const message of early) this.send(message);
     this.#progress('boot', 0.5);
   }
 
+  async #startWorker(script: string): Promise<void> {
+    const text = await (await fetchFile(script)).blob();
+    if (this.#hasEnded) return;
+    const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+    this.#worker = new Worker(url, { type: 'module', name: 'linux-vm' });
+    URL.revokeObjectURL(url);
+    this.#worker.onerror = event => this.#fail('The Linux VM stopped because of an error of its own.', `${event.message} (${event.lineno}:${event.colno})`);
+    this.#worker.onmessageerror = () => this.#fail('The Linux VM stopped because of an error of its own.', 'message could not be read');
+    this.#worker.onmessage = (event: MessageEvent<WorkerToPage>) => this.#receive(event.data);
+  }
+
+  /** The manifest; what a boot reads of the disk is then on its way. */
+  async #fetchDisk(image: string): Promise<string> {
+    const manifest = await fetchManifest(image);
+    if (this.#hasEnded) return manifest;
+    this.#bootChunks.start(manifest, range => this.#fetchRange(range));
+    this.#progress('disk', 0.4);
+    return manifest;
+  }
+
   #receive(message: WorkerToPage): void {
     if (message.type !== 'fetch') {
+      // The first shell is up: what else is read isn't among the boot's chunks.
+      if (message.type === 'terminal.output') this.#bootChunks.clear();
       if (message.type === 'status' && message.status.state !== 'starting' && message.status.state !== 'running') this.#end();
-      return this.onMessage(message);
+      return this.#listener(message);
     }
     this.#waiting.push(message);
     this.#fetchNext();
@@ -77,34 +107,39 @@ export class VmWorker {
     });
   }
 
-  /** Always by range: VS Code would keep the whole of a plain answer in its cache for ever. */
-  async #fetch({ id, file, offset, length }: FetchRequest): Promise<PageToWorker> {
+  async #fetch({ id, ...range }: FetchRequest): Promise<PageToWorker> {
     try {
-      const response = await fetch(this.#options.image + file, { headers: { Range: `bytes=${offset}-${offset + length - 1}` } });
-      if (!response.ok) throw new Error(`${file}: HTTP ${response.status}`);
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      // A server without ranges answers 200 with everything.
-      const data = response.status === 206 ? bytes : bytes.slice(offset, offset + length);
-      return { type: 'fetched', id, data, error: '' };
+      return { type: 'fetched', id, data: await this.#bootChunks.read(range) ?? await this.#fetchRange(range), error: '' };
     } catch (error) {
       return { type: 'fetched', id, data: null, error: error instanceof Error ? error.message : String(error) };
     }
   }
 
+  /** Always by range: VS Code would keep the whole of a plain answer in its cache for ever. */
+  async #fetchRange({ file, offset, length }: Range): Promise<Uint8Array> {
+    const response = await fetch(this.#options.image + file, { headers: { Range: `bytes=${offset}-${offset + length - 1}` } });
+    if (!response.ok) throw new Error(`${file}: HTTP ${response.status}`);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    // A server without ranges answers 200 with everything.
+    return response.status === 206 ? bytes : bytes.slice(offset, offset + length);
+  }
+
   #progress(stage: StartStage, fraction: number): void {
-    this.onMessage({ type: 'status', status: { state: 'starting', stage, fraction } });
+    this.#listener({ type: 'status', status: { state: 'starting', stage, fraction } });
   }
 
   #fail(text: string, detail: string): void {
     this.#end();
-    this.onMessage({ type: 'status', status: { state: 'error', message: { text, args: [] }, detail } });
+    this.#listener({ type: 'status', status: { state: 'error', message: { text, args: [] }, detail } });
   }
 
   #end(): void {
+    this.#hasEnded = true;
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#early = undefined;
     this.#waiting.length = 0;
+    this.#bootChunks.clear();
   }
 }
 
@@ -112,22 +147,21 @@ class DiskMissing extends Error {}
 
 async function fetchManifest(image: string): Promise<string> {
   try {
-    return await fetchText(`${image}manifest.json`);
+    return await (await fetchFile(`${image}manifest.json`)).text();
   } catch (error) {
     throw new DiskMissing(error instanceof Error ? error.message : String(error));
   }
 }
 
-async function fetchText(url: string): Promise<string> {
+async function fetchFile(url: string): Promise<Response> {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${fileName(url)}: HTTP ${response.status}`);
-  return response.text();
+  return response;
 }
 
 /** Streaming, so that the browser may keep the optimised code; by bytes where the server names another type than application/wasm. */
 async function compile(url: string): Promise<WebAssembly.Module> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${fileName(url)}: HTTP ${response.status}`);
+  const response = await fetchFile(url);
   if (response.headers.get('content-type')?.startsWith('application/wasm')) return WebAssembly.compileStreaming(response);
   return WebAssembly.compile(await response.arrayBuffer());
 }
