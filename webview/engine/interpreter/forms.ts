@@ -54,9 +54,12 @@ function variant(row: number, size: number, shape: number, rep: number, addressS
 /** Form by row and variant of an instruction; what the generator has made of all rows, and the interpreter's decoder looks up. */
 export class FormTable {
   readonly #table: Uint16Array;
+  /** `sizingOf` by row, 0 while nobody has asked: the answer takes long to find. */
+  readonly #sizings: Uint8Array;
 
   constructor(table: Uint16Array) {
     this.#table = table;
+    this.#sizings = new Uint8Array(table.length / perRow);
   }
 
   /** The form of a decoded instruction: #UD or #GP for what isn't executed. `addressed`: its address comes from a record of its own. */
@@ -64,6 +67,16 @@ export class FormTable {
     const shape = instruction.memory === 0 ? Shape.register : addressed || instruction.index === REGISTER_NONE ? Shape.base : Shape.indexed;
     const form = this.#table[variant(instruction.row, instruction.operandSize, shape, instruction.rep, instruction.addressSize)]!;
     return form === 0 ? SpecialForm.undefined : form;
+  }
+
+  /** What a description is told of a decoded instruction; `shape` as far as memory or register. */
+  formOf(row: Row, instruction: Instruction): Form {
+    const repeats = (row.flags & (FLAG.REP | FLAG.REPZ)) !== 0;
+    const sizing = this.#sizings[row.id] ||= sizingOf(row);
+    return {
+      row, size: normalSize(row, instruction.operandSize as Width, sizing), shape: instruction.memory === 0 ? Shape.register : Shape.base,
+      rep: repeats ? instruction.rep : 0, addressSize: instruction.addressSize === 4 && (repeats || addressing.has(row.operation)) ? 4 : 8,
+    };
   }
 
   /** Pairs of distance to the last entry and form, in LEB128: the section `forms` of the interpreter's module. */
@@ -144,15 +157,6 @@ export function fitsForms(forms: FormTable, instruction: Instruction): boolean {
   return forms.of(instruction, false) >= SpecialForm.count;
 }
 
-/** What a description is told of a decoded instruction; `shape` as far as memory or register. */
-export function formOf(row: Row, instruction: Instruction): Form {
-  const repeats = (row.flags & (FLAG.REP | FLAG.REPZ)) !== 0;
-  return {
-    row, size: normalSize(row, instruction.operandSize as Width), shape: instruction.memory === 0 ? Shape.register : Shape.base,
-    rep: repeats ? instruction.rep : 0, addressSize: (repeats || addressing.has(row.operation)) && instruction.addressSize === 4 ? 4 : 8,
-  };
-}
-
 function shapes(row: Row): readonly Shape[] {
   const memory = [Shape.base, Shape.indexed];
   if (row.operands.some(o => o.addressing === ADDRESSING.O)) return [Shape.base];
@@ -172,11 +176,19 @@ function sizesOf(row: Row): readonly Width[] {
 /** Operations whose implicit operands or layout in memory go by the operand size. */
 const sized = /^(RETF|PCMPESTR.|FLDENV|FNSTENV|FRSTOR|FNSAVE)$/;
 
+/** What an operand size means to a row. */
+const Sizing = { counts: 1, isWord: 2, isFixed: 3 } as const;
+
 /** Sizes that mean the same to a row are one form. */
-function normalSize(row: Row, size: Width): Width {
+function normalSize(row: Row, size: Width, sizing = sizingOf(row)): Width {
+  if (sizing === Sizing.counts) return size;
+  if (sizing === Sizing.isWord) return size === 8 ? 8 : 4;
+  return row.rexBits === 8 ? 8 : 4;
+}
+
+function sizingOf(row: Row): number {
   const bySize = row.operands.some(o => [o.type, o.memoryType].some(t => t === TYPE.v || t === TYPE.z || t === TYPE.bs || t === TYPE.p || t === TYPE.a))
     || (row.flags & (FLAG.D64 | FLAG.F64 | FLAG.BYTE)) !== 0 || new Set(row.mnemonics).size > 1 || sized.test(row.operation);
-  if (bySize) return size;
-  if (row.operands.some(o => o.type === TYPE.y || o.memoryType === TYPE.y)) return size === 8 ? 8 : 4;
-  return row.rexBits === 8 ? 8 : 4;
+  if (bySize) return Sizing.counts;
+  return row.operands.some(o => o.type === TYPE.y || o.memoryType === TYPE.y) ? Sizing.isWord : Sizing.isFixed;
 }

@@ -108,7 +108,7 @@ export class NumberedOperand extends FrameOperand {
 
 /** A constant: in the record, or of the row. `wide` is a 64-bit one whose high half is in the displacement. */
 export class ImmediateOperand extends FrameOperand {
-  override readonly isImmediate = true;
+  override get isImmediate(): boolean { return true; }
   readonly #constant: number | undefined;
   readonly #wide: boolean;
   readonly #shift: number;
@@ -136,7 +136,7 @@ export class ImmediateOperand extends FrameOperand {
 
 /** Memory: translated where it is read or written. After `readForWrite` the store goes to the same place. */
 export class MemoryOperand extends FrameOperand {
-  override readonly isMemory = true;
+  override get isMemory(): boolean { return true; }
   readonly #address: I64;
   /** What is still to be checked before the first access. */
   #aligned: boolean;
@@ -210,7 +210,7 @@ export class MemoryOperand extends FrameOperand {
 
 /** Memory at an address in the instruction (moffs): 64 bits in displacement and immediate, plus a segment. */
 export class OffsetOperand extends FrameOperand {
-  override readonly isMemory = true;
+  override get isMemory(): boolean { return true; }
   readonly #address: I64;
 
   constructor(frame: Frame, width: number) {
@@ -229,11 +229,11 @@ export class OffsetOperand extends FrameOperand {
 
 /** The target of a direct branch: `control.branch` knows it; CALL needs no more. */
 export class BranchOperand extends FrameOperand {
-  override readonly isImmediate = true;
+  override get isImmediate(): boolean { return true; }
 }
 
 /** Memory at rSI or rDI for string operations: an address, not a place; descriptions use registers and `memory`. */
 export class StringOperand extends FrameOperand {
-  override readonly isMemory = true;
+  override get isMemory(): boolean { return true; }
 }
 

@@ -4,12 +4,13 @@ import { I64 } from '../wasm/values.ts';
 import { OPERAND, REGISTER_NONE, REGISTER_RIP, SEGMENT, Operand as ResolvedOperand, type Instruction } from '../x86/instruction.ts';
 import { operandAt } from '../x86/operands.ts';
 import { FLAG, type Row } from '../x86/rows.ts';
-import type { Context, Descriptions, Operand } from '../semantics/contract.ts';
+import type { Descriptions } from '../semantics/contract.ts';
 import type { BaseOperand } from '../semantics/operand.ts';
-import { formOf } from '../interpreter/forms.ts';
+import type { FormTable } from '../interpreter/forms.ts';
 import { displacementOf, segmentOf, segmentSlot } from '../interpreter/record.ts';
 import { RegionOutcome, STATE, Slot } from '../state.ts';
 import { RegionControl, RegionMemory, RegionRegisters, RegionStack, type Edges } from './access.ts';
+import { StepContext, type RegionParts } from './context.ts';
 import { Ending, type Block, type Region, type Step } from './discover.ts';
 import { FlagKind } from './flags.ts';
 import { RegionFrame, type HelperSource } from './frame.ts';
@@ -38,11 +39,13 @@ export class UnfitInstruction extends Error {
 export class RegionWriter {
   readonly #region: Region;
   readonly #descriptions: Descriptions;
+  readonly #forms: FormTable;
   readonly #frame: RegionFrame;
   readonly #registers: RegionRegisters;
   readonly #memory: RegionMemory;
   readonly #stack: RegionStack;
   readonly #control: RegionControl;
+  readonly #parts: RegionParts;
   readonly #scratch = new ResolvedOperand();
   /** What is known of the flags' kind where each block is reached from before it. */
   readonly #kinds: (number | undefined)[] = [];
@@ -51,9 +54,10 @@ export class RegionWriter {
   #top!: Label;
   #hasLeft = false;
 
-  constructor(region: Region, descriptions: Descriptions, helpers: HelperSource) {
+  constructor(region: Region, descriptions: Descriptions, forms: FormTable, helpers: HelperSource) {
     this.#region = region;
     this.#descriptions = descriptions;
+    this.#forms = forms;
     this.#frame = new RegionFrame(new Code(['i32', 'i32']), region.head, helpers);
     this.#registers = new RegionRegisters(this.#frame);
     this.#memory = new RegionMemory(this.#frame);
@@ -63,6 +67,14 @@ export class RegionWriter {
       indirect: target => this.#indirect(target),
     };
     this.#control = new RegionControl(this.#frame, edges);
+    this.#parts = {
+      code: this.#frame.code, flags: this.#frame.flags, registers: this.#registers, memory: this.#memory, stack: this.#stack, control: this.#control,
+      helpers: this.#frame,
+      enterMmx: () => {
+        this.#frame.code.store32(STATE + Slot.fpuTop, 0);
+        this.#frame.code.store32(STATE + Slot.fpuTags, 0xff);
+      },
+    };
   }
 
   /** Throws UnfitInstruction. */
@@ -140,26 +152,13 @@ export class RegionWriter {
 
   #step(step: Step, block: Block): void {
     const { address, row, instruction } = step, frame = this.#frame, control = this.#control;
-    const form = formOf(row, instruction);
+    const form = this.#forms.formOf(row, instruction);
     frame.begin(address);
     control.behind = address + instruction.length;
     control.target = control.behind + instruction.immediate;
     this.#memory.segment = segmentSlot(segmentOf(row, instruction));
     const operands = row.operands.map((_, index) => this.#operand(step, index));
-    const absent = (): Operand => { throw new Error('no such operand'); };
-    const context: Context = {
-      code: frame.code, row, size: form.size, operands,
-      get dst() { return operands[0] ?? absent(); },
-      get src() { return operands[1] ?? absent(); },
-      get src2() { return operands[2] ?? absent(); },
-      flags: frame.flags, registers: this.#registers, memory: this.#memory, stack: this.#stack, control, helpers: frame,
-      rep: form.rep, addressSize: form.addressSize,
-      enterMmx: () => {
-        frame.code.store32(STATE + Slot.fpuTop, 0);
-        frame.code.store32(STATE + Slot.fpuTags, 0xff);
-      },
-    };
-    this.#descriptions[row.operation]!(context);
+    this.#descriptions[row.operation]!(new StepContext(this.#parts, form, operands));
     // An exit behind the instruction (SYSCALL) is the end of the block; what would follow can't be reached.
     if (step === block.steps.at(-1) && (row.operation === 'SYSCALL' || row.operation.startsWith('INT'))) this.#hasLeft = true;
   }

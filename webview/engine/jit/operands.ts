@@ -95,7 +95,7 @@ export class NumberedOperand extends BaseOperand {
 }
 
 export class ImmediateOperand extends BaseOperand {
-  override readonly isImmediate = true;
+  override get isImmediate(): boolean { return true; }
   readonly #low: number;
   readonly #high: number;
 
@@ -114,7 +114,7 @@ export class ImmediateOperand extends BaseOperand {
 
 /** Memory. After `readForWrite` the store goes to the same place. */
 export class MemoryOperand extends BaseOperand {
-  override readonly isMemory = true;
+  override get isMemory(): boolean { return true; }
   readonly #frame: RegionFrame;
   readonly #address: I64;
   /** What is still to be checked before the first access. */
@@ -184,12 +184,13 @@ export class MemoryOperand extends BaseOperand {
 
 /** A direct branch's target, or memory at rSI or rDI: what the description needs of it is elsewhere. */
 export class PlaceOperand extends BaseOperand {
-  override readonly isMemory: boolean;
-  override readonly isImmediate: boolean;
+  readonly #kind: 'branch' | 'string';
 
   constructor(width: number, kind: 'branch' | 'string') {
     super(width);
-    this.isMemory = kind === 'string';
-    this.isImmediate = kind === 'branch';
+    this.#kind = kind;
   }
+
+  override get isMemory(): boolean { return this.#kind === 'string'; }
+  override get isImmediate(): boolean { return this.#kind === 'branch'; }
 }

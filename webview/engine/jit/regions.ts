@@ -74,7 +74,7 @@ export class Regions {
       const region = this.#find(space, address);
       if (!region) return false;
       try {
-        return this.#install(region, new RegionWriter(region, this.#options.descriptions, this.#options.helpers).write());
+        return this.#install(region, new RegionWriter(region, this.#options.descriptions, this.#options.forms, this.#options.helpers).write());
       } catch (error) {
         if (!(error instanceof UnfitInstruction)) throw error;
         this.#unfit.add(shapeOf(error.step.row, error.step.instruction));
@@ -90,7 +90,7 @@ export class Regions {
         const frame = space.executable(target - target % 4096);
         return frame !== 0 && code.record(frame, target % 4096) !== 0;
       },
-      isFit: (row, instruction) => fitsForms(forms, instruction) && Object.hasOwn(descriptions, row.operation) && !this.#unfit.has(shapeOf(row, instruction)),
+      isFit: (row, instruction) => fitsForms(forms, instruction) && Object.hasOwn(descriptions, row.operation) && (this.#unfit.size === 0 || !this.#unfit.has(shapeOf(row, instruction))),
     }, address).find();
   }
 

@@ -10,13 +10,14 @@ function unfit(): never {
 
 /** What a kind of operand doesn't have throws while code is written. */
 export abstract class BaseOperand implements Operand {
-  readonly isMemory: boolean = false;
-  readonly isImmediate: boolean = false;
   readonly width: number;
 
   constructor(width: number) {
     this.width = width;
   }
+
+  get isMemory(): boolean { return false; }
+  get isImmediate(): boolean { return false; }
 
   read(): Int { return unfit(); }
   readForWrite(): Int { return this.read(); }

@@ -2,10 +2,16 @@
 
 /** A growing buffer with the encodings of the WebAssembly binary format. */
 export class Bytes {
-  #buffer = new Uint8Array(256);
-  #view = new DataView(this.#buffer.buffer);
+  #buffer: Uint8Array<ArrayBuffer>;
+  #view: DataView | undefined;
   length = 0;
 
+  /** `room`: bytes that will probably be needed. */
+  constructor(room = 64) {
+    this.#buffer = new Uint8Array(room);
+  }
+
+  /** A copy. */
   get taken(): Uint8Array<ArrayBuffer> {
     return this.#buffer.slice(0, this.length);
   }
@@ -13,18 +19,29 @@ export class Bytes {
   #room(count: number): number {
     const at = this.length;
     if (at + count > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(at + count, this.#buffer.length * 2));
+      const larger = new Uint8Array(Math.max(at + count, this.#buffer.length * 4));
       larger.set(this.#buffer);
       this.#buffer = larger;
-      this.#view = new DataView(larger.buffer);
+      this.#view = undefined;
     }
     this.length = at + count;
     return at;
   }
 
+  #viewed(): DataView {
+    return this.#view ??= new DataView(this.#buffer.buffer);
+  }
+
   u8(value: number): void {
-    const at = this.#room(1);
+    const at = this.length;
+    if (at === this.#buffer.length) this.#room(1);
     this.#buffer[at] = value;
+    this.length = at + 1;
+  }
+
+  /** Appends what another has. */
+  add(other: Bytes): void {
+    this.append(other.#buffer.subarray(0, other.length));
   }
 
   append(bytes: Uint8Array): void {
@@ -54,7 +71,8 @@ export class Bytes {
   }
 
   /** Signed LEB128 of 64 bits. */
-  s64(value: bigint): void {
+  s64(value: bigint | number): void {
+    if (typeof value === 'number') return this.#safe64(value);
     let rest = BigInt.asIntN(64, value);
     for (;;) {
       const low = Number(rest & 0x7fn);
@@ -64,14 +82,25 @@ export class Bytes {
     }
   }
 
+  /** The same of a safe integer. */
+  #safe64(value: number): void {
+    let rest = value;
+    while (rest !== (rest | 0)) {
+      const next = Math.floor(rest / 128);
+      this.u8(rest - next * 128 | 0x80);
+      rest = next;
+    }
+    this.s32(rest);
+  }
+
   f32(value: number): void {
     const at = this.#room(4);
-    this.#view.setFloat32(at, value, true);
+    this.#viewed().setFloat32(at, value, true);
   }
 
   f64(value: number): void {
     const at = this.#room(8);
-    this.#view.setFloat64(at, value, true);
+    this.#viewed().setFloat64(at, value, true);
   }
 
   /** A name: length and UTF-8. */
@@ -84,6 +113,6 @@ export class Bytes {
   /** A section or function body: its length, then its bytes. */
   sized(content: Bytes): void {
     this.u32(content.length);
-    this.append(content.taken);
+    this.add(content);
   }
 }

@@ -1,6 +1,6 @@
 /** The body of a function: statements in order. Values are computed when a statement takes them. */
 import { Bytes } from './bytes.ts';
-import { I32, I64, typeCode, valueOf, type F32, type F64, type Int32, type Int64, type Type, type V128, type Value, type ValueOf } from './values.ts';
+import { Encoding, I32, I64, encoded, typeCode, valueOf, type F32, type F64, type Int32, type Int64, type Type, type V128, type Value, type ValueOf } from './values.ts';
 
 /** Something a branch can leave (`block`, `if`) or repeat (`loop`). */
 export interface Label {
@@ -34,11 +34,14 @@ export interface Callable<R extends Type | undefined = Type | undefined> {
 const VOID = 0x40;
 
 export class Code {
-  readonly out = new Bytes();
+  readonly out = new Bytes(4096);
   #depth = 0;
   readonly #types: Type[] = [];
+  /** The value of each local, once it has been asked for. */
+  readonly #values: Value[] = [];
   readonly #free: Record<Type, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
-  #taken: { type: Type; index: number }[] = [];
+  /** Locals of the innermost scope. */
+  #taken: number[] = [];
   /** Set by each store, on some way to where the code is: who sets it to false can tell whether memory may have changed since. */
   stored = false;
   readonly parameters: readonly Type[];
@@ -57,14 +60,14 @@ export class Code {
   }
 
   #get<T extends Type>(type: T, index: number): ValueOf[T] {
-    return valueOf(type, out => { out.u8(0x20); out.u32(index); });
+    return (this.#values[index] ??= encoded(type, Encoding.local, 0, index)) as ValueOf[T];
   }
 
   #allocate(type: Type): number {
     const free = this.#free[type].pop();
     const index = free ?? this.parameters.length + this.#types.length;
     if (free === undefined) this.#types.push(type);
-    this.#taken.push({ type, index });
+    this.#taken.push(index);
     return index;
   }
 
@@ -73,13 +76,13 @@ export class Code {
     const outer = this.#taken;
     this.#taken = [];
     body();
-    for (const { type, index } of this.#taken) this.#free[type].push(index);
+    for (const index of this.#taken) this.#free[this.#types[index - this.parameters.length]!].push(index);
     this.#taken = outer;
   }
 
   /** Computes `value` now; the result can be used any number of times. Constants stay as they are. */
   let<T extends Value>(value: T): T {
-    if ((value instanceof I32 || value instanceof I64) && value.constant !== undefined) return value;
+    if (value.isConstant) return value;
     const index = this.#allocate(value.type);
     value.write(this.out);
     this.#set(index);
@@ -338,15 +341,7 @@ export function callTable<R extends Type>(result: R, signature: number, slot: I3
 function load<T extends Type>(type: T, opcode: number, address: Int32, offset: number, simd = false): ValueOf[T] {
   const base = I32.of(address);
   const folded = base.constant !== undefined ? (base.constant >>> 0) + offset : offset;
-  return valueOf(type, out => {
-    (base.constant !== undefined ? I32.of(0) : base).write(out);
-    if (simd) {
-      out.u8(0xfd);
-      out.u32(opcode);
-    } else out.u8(opcode);
-    out.u32(0);
-    out.u32(folded);
-  });
+  return encoded(type, simd ? Encoding.simdLoad : Encoding.load, opcode, folded, base.constant !== undefined ? I32.of(0) : base);
 }
 
 // Loads happen where a statement takes the value, like everything else.
@@ -366,7 +361,7 @@ export const loadV128 = (address: Int32, offset = 0): V128 => load('v128', 0, ad
 
 /** Encodes a function body for the code section: locals, instructions, end. */
 export function encodeBody(code: Code): Bytes {
-  const body = new Bytes();
+  const body = new Bytes(code.out.length + 64);
   const runs: { type: Type; count: number }[] = [];
   for (const type of code.locals) {
     if (runs.at(-1)?.type === type) runs.at(-1)!.count++;
@@ -377,7 +372,7 @@ export function encodeBody(code: Code): Bytes {
     body.u32(count);
     body.u8(typeCode[type]);
   }
-  body.append(code.out.taken);
+  body.add(code.out);
   body.u8(0x0b);
   return body;
 }

@@ -103,7 +103,7 @@ export class ModuleBuilder {
   assemble(): Uint8Array<ArrayBuffer> {
     const out = new Bytes();
     for (const byte of [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) out.u8(byte);
-    const typeOf = ({ type }: Callable): number => this.type(type);
+    const typeOf = (callable: Callable): number => this.type(callable.type);
     const imports = this.#importSection(typeOf);
     const functions = new Bytes();
     functions.u32(this.#definitions.length);

@@ -12,239 +12,303 @@ export const typeCode: Readonly<Record<Type, number>> = { i32: 0x7f, i64: 0x7e, 
 /** Writes the instructions that leave a value on the stack. */
 export type Write = (out: Bytes) => void;
 
-/** What all values share. `constant` is set where the value is known. */
-export abstract class Value {
-  abstract readonly type: Type;
-  readonly write: Write;
+/** How a value is encoded. Numbers, not functions: thousands of values are made for each region, so making and writing one must be cheap. */
+export const Encoding = {
+  /** Operands, then an opcode of one byte. */
+  plain: 0,
+  /** Operands, prefix fd, opcode. */
+  simd: 1,
+  /** The same and the number of a lane. */
+  lane: 2,
+  /** Operands, prefix fc, opcode. */
+  saturating: 3,
+  constant32: 4,
+  constant64: 5,
+  /** local.get. */
+  local: 6,
+  /** A load: address, opcode, alignment, offset. */
+  load: 7,
+  simdLoad: 8,
+  /** By a function. */
+  custom: 9,
+} as const;
 
-  constructor(write: Write) {
-    this.write = write;
+/** What all values share. */
+export abstract class Value {
+  // Declared, not defined: a field that is defined costs more than the constructor's assignment.
+  protected declare readonly encoding: number;
+  protected declare readonly opcode: number;
+  /** Lane, local, offset or constant. */
+  protected declare readonly immediate: number | bigint;
+  protected declare readonly a: Value | undefined;
+  protected declare readonly b: Value | undefined;
+  protected declare readonly custom: Write | undefined;
+
+  abstract get type(): Type;
+
+  /** An integer that is known. */
+  get isConstant(): boolean {
+    return this.encoding === Encoding.constant32 || this.encoding === Encoding.constant64;
+  }
+
+  constructor(encoding: number, opcode: number, immediate: number | bigint, a?: Value, b?: Value, custom?: Write) {
+    this.encoding = encoding;
+    this.opcode = opcode;
+    this.immediate = immediate;
+    this.a = a;
+    this.b = b;
+    this.custom = custom;
+  }
+
+  /** Writes the instructions that leave it on the stack. */
+  write(out: Bytes): void {
+    if (this.a !== undefined) this.a.write(out);
+    if (this.b !== undefined) this.b.write(out);
+    switch (this.encoding) {
+      case Encoding.plain: return out.u8(this.opcode);
+      case Encoding.local:
+        out.u8(0x20);
+        return out.u32(this.immediate as number);
+      case Encoding.constant32:
+        out.u8(0x41);
+        return out.s32(this.immediate as number);
+      case Encoding.constant64:
+        out.u8(0x42);
+        return out.s64(this.immediate);
+      case Encoding.load:
+        out.u8(this.opcode);
+        out.u8(0);
+        return out.u32(this.immediate as number);
+      case Encoding.simdLoad:
+        out.u8(0xfd);
+        out.u32(this.opcode);
+        out.u8(0);
+        return out.u32(this.immediate as number);
+      case Encoding.simd: case Encoding.lane:
+        out.u8(0xfd);
+        out.u32(this.opcode);
+        if (this.encoding === Encoding.lane) out.u8(this.immediate as number);
+        return;
+      case Encoding.saturating:
+        out.u8(0xfc);
+        return out.u32(this.opcode);
+      default: this.custom!(out);
+    }
   }
 }
-
-const op = (code: number, ...args: Value[]): Write => out => {
-  for (const arg of args) arg.write(out);
-  out.u8(code);
-};
-const simd = (code: number, ...args: Value[]): Write => out => {
-  for (const arg of args) arg.write(out);
-  out.u8(0xfd);
-  out.u32(code);
-};
-const lane = (code: number, index: number, ...args: Value[]): Write => out => {
-  simd(code, ...args)(out);
-  out.u8(index);
-};
-const saturating = (code: number, arg: Value): Write => out => {
-  arg.write(out);
-  out.u8(0xfc);
-  out.u32(code);
-};
 
 export type Int32 = I32 | number;
 export type Int64 = I64 | bigint | number;
 
 /** A 32-bit integer; comparisons give 0 or 1. */
 export class I32 extends Value {
-  readonly type = 'i32';
-  readonly constant: number | undefined;
+  /** Set where the value is known. */
+  declare readonly constant: number | undefined;
 
-  constructor(write: Write, constant?: number) {
-    super(write);
-    this.constant = constant;
+  get type(): 'i32' { return 'i32'; }
+
+  constructor(encoding: number, opcode: number, immediate: number, a?: Value, b?: Value, custom?: Write) {
+    super(encoding, opcode, immediate, a, b, custom);
+    this.constant = encoding === Encoding.constant32 ? immediate : undefined;
   }
 
   static of(value: Int32): I32 {
-    if (typeof value !== 'number') return value;
-    const constant = value | 0;
-    return new I32(out => { out.u8(0x41); out.s32(constant); }, constant);
+    return typeof value === 'number' ? new I32(Encoding.constant32, 0, value | 0) : value;
   }
 
-  #binary(code: number, other: Int32, fold: (a: number, b: number) => number): I32 {
+  #binary(code: number, other: Int32): I32 {
     const right = I32.of(other);
-    if (this.constant !== undefined && right.constant !== undefined) return I32.of(fold(this.constant, right.constant));
-    return new I32(op(code, this, right));
+    if (this.constant !== undefined && right.constant !== undefined && code < 0x77) return I32.of(fold32(code, this.constant, right.constant));
+    return new I32(Encoding.plain, code, 0, this, right);
   }
+  #unary(code: number): I32 { return new I32(Encoding.plain, code, 0, this); }
 
-  add(b: Int32): I32 { return b === 0 ? this : this.#binary(0x6a, b, (x, y) => x + y); }
-  sub(b: Int32): I32 { return b === 0 ? this : this.#binary(0x6b, b, (x, y) => x - y); }
-  mul(b: Int32): I32 { return b === 1 ? this : this.#binary(0x6c, b, Math.imul); }
-  divS(b: Int32): I32 { return new I32(op(0x6d, this, I32.of(b))); }
-  divU(b: Int32): I32 { return new I32(op(0x6e, this, I32.of(b))); }
-  remS(b: Int32): I32 { return new I32(op(0x6f, this, I32.of(b))); }
-  remU(b: Int32): I32 { return new I32(op(0x70, this, I32.of(b))); }
-  and(b: Int32): I32 { return this.#binary(0x71, b, (x, y) => x & y); }
-  or(b: Int32): I32 { return b === 0 ? this : this.#binary(0x72, b, (x, y) => x | y); }
-  xor(b: Int32): I32 { return b === 0 ? this : this.#binary(0x73, b, (x, y) => x ^ y); }
-  shl(b: Int32): I32 { return b === 0 ? this : this.#binary(0x74, b, (x, y) => x << y); }
-  shrS(b: Int32): I32 { return b === 0 ? this : this.#binary(0x75, b, (x, y) => x >> y); }
-  shrU(b: Int32): I32 { return b === 0 ? this : this.#binary(0x76, b, (x, y) => x >>> y); }
-  rotl(b: Int32): I32 { return new I32(op(0x77, this, I32.of(b))); }
-  rotr(b: Int32): I32 { return new I32(op(0x78, this, I32.of(b))); }
-  clz(): I32 { return new I32(op(0x67, this)); }
-  ctz(): I32 { return new I32(op(0x68, this)); }
-  popcnt(): I32 { return new I32(op(0x69, this)); }
-  eqz(): I32 { return this.constant !== undefined ? I32.of(this.constant === 0 ? 1 : 0) : new I32(op(0x45, this)); }
-  eq(b: Int32): I32 { return this.#binary(0x46, b, (x, y) => +(x === y)); }
-  ne(b: Int32): I32 { return this.#binary(0x47, b, (x, y) => +(x !== y)); }
-  ltS(b: Int32): I32 { return this.#binary(0x48, b, (x, y) => +(x < y)); }
-  ltU(b: Int32): I32 { return this.#binary(0x49, b, (x, y) => +(x >>> 0 < y >>> 0)); }
-  gtS(b: Int32): I32 { return this.#binary(0x4a, b, (x, y) => +(x > y)); }
-  gtU(b: Int32): I32 { return this.#binary(0x4b, b, (x, y) => +(x >>> 0 > y >>> 0)); }
-  leS(b: Int32): I32 { return this.#binary(0x4c, b, (x, y) => +(x <= y)); }
-  leU(b: Int32): I32 { return this.#binary(0x4d, b, (x, y) => +(x >>> 0 <= y >>> 0)); }
-  geS(b: Int32): I32 { return this.#binary(0x4e, b, (x, y) => +(x >= y)); }
-  geU(b: Int32): I32 { return this.#binary(0x4f, b, (x, y) => +(x >>> 0 >= y >>> 0)); }
-  extend8S(): I32 { return new I32(op(0xc0, this)); }
-  extend16S(): I32 { return new I32(op(0xc1, this)); }
-  toI64S(): I64 { return this.constant !== undefined ? I64.of(this.constant) : new I64(op(0xac, this)); }
-  toI64U(): I64 { return this.constant !== undefined ? I64.of(this.constant >>> 0) : new I64(op(0xad, this)); }
-  toF32S(): F32 { return new F32(op(0xb2, this)); }
-  toF32U(): F32 { return new F32(op(0xb3, this)); }
-  toF64S(): F64 { return new F64(op(0xb7, this)); }
-  toF64U(): F64 { return new F64(op(0xb8, this)); }
+  add(b: Int32): I32 { return b === 0 ? this : this.#binary(0x6a, b); }
+  sub(b: Int32): I32 { return b === 0 ? this : this.#binary(0x6b, b); }
+  mul(b: Int32): I32 { return b === 1 ? this : this.#binary(0x6c, b); }
+  divS(b: Int32): I32 { return new I32(Encoding.plain, 0x6d, 0, this, I32.of(b)); }
+  divU(b: Int32): I32 { return new I32(Encoding.plain, 0x6e, 0, this, I32.of(b)); }
+  remS(b: Int32): I32 { return new I32(Encoding.plain, 0x6f, 0, this, I32.of(b)); }
+  remU(b: Int32): I32 { return new I32(Encoding.plain, 0x70, 0, this, I32.of(b)); }
+  and(b: Int32): I32 { return this.#binary(0x71, b); }
+  or(b: Int32): I32 { return b === 0 ? this : this.#binary(0x72, b); }
+  xor(b: Int32): I32 { return b === 0 ? this : this.#binary(0x73, b); }
+  shl(b: Int32): I32 { return b === 0 ? this : this.#binary(0x74, b); }
+  shrS(b: Int32): I32 { return b === 0 ? this : this.#binary(0x75, b); }
+  shrU(b: Int32): I32 { return b === 0 ? this : this.#binary(0x76, b); }
+  rotl(b: Int32): I32 { return new I32(Encoding.plain, 0x77, 0, this, I32.of(b)); }
+  rotr(b: Int32): I32 { return new I32(Encoding.plain, 0x78, 0, this, I32.of(b)); }
+  clz(): I32 { return this.#unary(0x67); }
+  ctz(): I32 { return this.#unary(0x68); }
+  popcnt(): I32 { return this.#unary(0x69); }
+  eqz(): I32 { return this.constant !== undefined ? I32.of(this.constant === 0 ? 1 : 0) : this.#unary(0x45); }
+  eq(b: Int32): I32 { return this.#binary(0x46, b); }
+  ne(b: Int32): I32 { return this.#binary(0x47, b); }
+  ltS(b: Int32): I32 { return this.#binary(0x48, b); }
+  ltU(b: Int32): I32 { return this.#binary(0x49, b); }
+  gtS(b: Int32): I32 { return this.#binary(0x4a, b); }
+  gtU(b: Int32): I32 { return this.#binary(0x4b, b); }
+  leS(b: Int32): I32 { return this.#binary(0x4c, b); }
+  leU(b: Int32): I32 { return this.#binary(0x4d, b); }
+  geS(b: Int32): I32 { return this.#binary(0x4e, b); }
+  geU(b: Int32): I32 { return this.#binary(0x4f, b); }
+  extend8S(): I32 { return this.#unary(0xc0); }
+  extend16S(): I32 { return this.#unary(0xc1); }
+  toI64S(): I64 { return this.constant !== undefined ? I64.of(this.constant) : new I64(Encoding.plain, 0xac, 0, this); }
+  toI64U(): I64 { return this.constant !== undefined ? I64.of(this.constant >>> 0) : new I64(Encoding.plain, 0xad, 0, this); }
+  toF32S(): F32 { return new F32(Encoding.plain, 0xb2, 0, this); }
+  toF32U(): F32 { return new F32(Encoding.plain, 0xb3, 0, this); }
+  toF64S(): F64 { return new F64(Encoding.plain, 0xb7, 0, this); }
+  toF64U(): F64 { return new F64(Encoding.plain, 0xb8, 0, this); }
   /** The bits as a float. */
-  asF32(): F32 { return new F32(op(0xbe, this)); }
+  asF32(): F32 { return new F32(Encoding.plain, 0xbe, 0, this); }
 }
 
 /** A 64-bit integer; comparisons give an I32. */
 export class I64 extends Value {
-  readonly type = 'i64';
-  readonly constant: bigint | undefined;
+  /** The constant; a number where that is exact, since a BigInt takes long to make. */
+  private declare readonly known: number | bigint | undefined;
 
-  constructor(write: Write, constant?: bigint) {
-    super(write);
-    this.constant = constant;
+  get type(): 'i64' { return 'i64'; }
+  /** Set where the value is known. */
+  get constant(): bigint | undefined {
+    return typeof this.known === 'number' ? BigInt(this.known) : this.known;
+  }
+
+  constructor(encoding: number, opcode: number, immediate: number | bigint, a?: Value, b?: Value, custom?: Write) {
+    super(encoding, opcode, immediate, a, b, custom);
+    this.known = encoding === Encoding.constant64 ? immediate : undefined;
   }
 
   static of(value: Int64): I64 {
-    if (value instanceof I64) return value;
-    const constant = BigInt.asIntN(64, BigInt(value));
-    return new I64(out => { out.u8(0x42); out.s64(constant); }, constant);
+    if (typeof value === 'number') return new I64(Encoding.constant64, 0, Number.isSafeInteger(value) ? value : BigInt.asIntN(64, BigInt(value)));
+    return typeof value === 'bigint' ? new I64(Encoding.constant64, 0, BigInt.asIntN(64, value)) : value;
   }
 
-  #binary(code: number, other: Int64, fold: (a: bigint, b: bigint) => bigint): I64 {
+  #binary(code: number, other: Int64): I64 {
     const right = I64.of(other);
-    if (this.constant !== undefined && right.constant !== undefined) return I64.of(fold(this.constant, right.constant));
-    return new I64(op(code, this, right));
+    if (this.known !== undefined && right.known !== undefined) return I64.of(fold64(code, this.constant!, right.constant!));
+    return new I64(Encoding.plain, code, 0, this, right);
   }
+  #unary(code: number): I64 { return new I64(Encoding.plain, code, 0, this); }
+  #compare(code: number, b: Int64): I32 { return new I32(Encoding.plain, code, 0, this, I64.of(b)); }
 
-  add(b: Int64): I64 { return b === 0 || b === 0n ? this : this.#binary(0x7c, b, (x, y) => x + y); }
-  sub(b: Int64): I64 { return b === 0 || b === 0n ? this : this.#binary(0x7d, b, (x, y) => x - y); }
-  mul(b: Int64): I64 { return this.#binary(0x7e, b, (x, y) => x * y); }
-  divS(b: Int64): I64 { return new I64(op(0x7f, this, I64.of(b))); }
-  divU(b: Int64): I64 { return new I64(op(0x80, this, I64.of(b))); }
-  remS(b: Int64): I64 { return new I64(op(0x81, this, I64.of(b))); }
-  remU(b: Int64): I64 { return new I64(op(0x82, this, I64.of(b))); }
-  and(b: Int64): I64 { return this.#binary(0x83, b, (x, y) => x & y); }
-  or(b: Int64): I64 { return this.#binary(0x84, b, (x, y) => x | y); }
-  xor(b: Int64): I64 { return this.#binary(0x85, b, (x, y) => x ^ y); }
-  shl(b: Int64): I64 { return b === 0 ? this : this.#binary(0x86, b, (x, y) => x << (y & 63n)); }
-  shrS(b: Int64): I64 { return b === 0 ? this : this.#binary(0x87, b, (x, y) => x >> (y & 63n)); }
-  shrU(b: Int64): I64 { return b === 0 ? this : this.#binary(0x88, b, (x, y) => BigInt.asUintN(64, x) >> (y & 63n)); }
-  rotl(b: Int64): I64 { return new I64(op(0x89, this, I64.of(b))); }
-  rotr(b: Int64): I64 { return new I64(op(0x8a, this, I64.of(b))); }
-  clz(): I64 { return new I64(op(0x79, this)); }
-  ctz(): I64 { return new I64(op(0x7a, this)); }
-  popcnt(): I64 { return new I64(op(0x7b, this)); }
-  eqz(): I32 { return new I32(op(0x50, this)); }
-  eq(b: Int64): I32 { return new I32(op(0x51, this, I64.of(b))); }
-  ne(b: Int64): I32 { return new I32(op(0x52, this, I64.of(b))); }
-  ltS(b: Int64): I32 { return new I32(op(0x53, this, I64.of(b))); }
-  ltU(b: Int64): I32 { return new I32(op(0x54, this, I64.of(b))); }
-  gtS(b: Int64): I32 { return new I32(op(0x55, this, I64.of(b))); }
-  gtU(b: Int64): I32 { return new I32(op(0x56, this, I64.of(b))); }
-  leS(b: Int64): I32 { return new I32(op(0x57, this, I64.of(b))); }
-  leU(b: Int64): I32 { return new I32(op(0x58, this, I64.of(b))); }
-  geS(b: Int64): I32 { return new I32(op(0x59, this, I64.of(b))); }
-  geU(b: Int64): I32 { return new I32(op(0x5a, this, I64.of(b))); }
-  extend8S(): I64 { return new I64(op(0xc2, this)); }
-  extend16S(): I64 { return new I64(op(0xc3, this)); }
-  extend32S(): I64 { return new I64(op(0xc4, this)); }
+  add(b: Int64): I64 { return b === 0 || b === 0n ? this : this.#binary(0x7c, b); }
+  sub(b: Int64): I64 { return b === 0 || b === 0n ? this : this.#binary(0x7d, b); }
+  mul(b: Int64): I64 { return this.#binary(0x7e, b); }
+  divS(b: Int64): I64 { return new I64(Encoding.plain, 0x7f, 0, this, I64.of(b)); }
+  divU(b: Int64): I64 { return new I64(Encoding.plain, 0x80, 0, this, I64.of(b)); }
+  remS(b: Int64): I64 { return new I64(Encoding.plain, 0x81, 0, this, I64.of(b)); }
+  remU(b: Int64): I64 { return new I64(Encoding.plain, 0x82, 0, this, I64.of(b)); }
+  and(b: Int64): I64 { return this.#binary(0x83, b); }
+  or(b: Int64): I64 { return this.#binary(0x84, b); }
+  xor(b: Int64): I64 { return this.#binary(0x85, b); }
+  shl(b: Int64): I64 { return b === 0 ? this : this.#binary(0x86, b); }
+  shrS(b: Int64): I64 { return b === 0 ? this : this.#binary(0x87, b); }
+  shrU(b: Int64): I64 { return b === 0 ? this : this.#binary(0x88, b); }
+  rotl(b: Int64): I64 { return new I64(Encoding.plain, 0x89, 0, this, I64.of(b)); }
+  rotr(b: Int64): I64 { return new I64(Encoding.plain, 0x8a, 0, this, I64.of(b)); }
+  clz(): I64 { return this.#unary(0x79); }
+  ctz(): I64 { return this.#unary(0x7a); }
+  popcnt(): I64 { return this.#unary(0x7b); }
+  eqz(): I32 { return new I32(Encoding.plain, 0x50, 0, this); }
+  eq(b: Int64): I32 { return this.#compare(0x51, b); }
+  ne(b: Int64): I32 { return this.#compare(0x52, b); }
+  ltS(b: Int64): I32 { return this.#compare(0x53, b); }
+  ltU(b: Int64): I32 { return this.#compare(0x54, b); }
+  gtS(b: Int64): I32 { return this.#compare(0x55, b); }
+  gtU(b: Int64): I32 { return this.#compare(0x56, b); }
+  leS(b: Int64): I32 { return this.#compare(0x57, b); }
+  leU(b: Int64): I32 { return this.#compare(0x58, b); }
+  geS(b: Int64): I32 { return this.#compare(0x59, b); }
+  geU(b: Int64): I32 { return this.#compare(0x5a, b); }
+  extend8S(): I64 { return this.#unary(0xc2); }
+  extend16S(): I64 { return this.#unary(0xc3); }
+  extend32S(): I64 { return this.#unary(0xc4); }
   /** The low 32 bits. */
-  toI32(): I32 { return this.constant !== undefined ? I32.of(Number(BigInt.asIntN(32, this.constant))) : new I32(op(0xa7, this)); }
-  toF32S(): F32 { return new F32(op(0xb4, this)); }
-  toF32U(): F32 { return new F32(op(0xb5, this)); }
-  toF64S(): F64 { return new F64(op(0xb9, this)); }
-  toF64U(): F64 { return new F64(op(0xba, this)); }
+  toI32(): I32 { return this.known !== undefined ? I32.of(low32(this.known)) : new I32(Encoding.plain, 0xa7, 0, this); }
+  toF32S(): F32 { return new F32(Encoding.plain, 0xb4, 0, this); }
+  toF32U(): F32 { return new F32(Encoding.plain, 0xb5, 0, this); }
+  toF64S(): F64 { return new F64(Encoding.plain, 0xb9, 0, this); }
+  toF64U(): F64 { return new F64(Encoding.plain, 0xba, 0, this); }
   /** The bits as a double. */
-  asF64(): F64 { return new F64(op(0xbf, this)); }
+  asF64(): F64 { return new F64(Encoding.plain, 0xbf, 0, this); }
 }
 
 /** A single-precision number. */
 export class F32 extends Value {
-  readonly type = 'f32';
+  get type(): 'f32' { return 'f32'; }
 
   static of(value: F32 | number): F32 {
-    return value instanceof F32 ? value : new F32(out => { out.u8(0x43); out.f32(value); });
+    return value instanceof F32 ? value : new F32(Encoding.custom, 0, 0, undefined, undefined, out => { out.u8(0x43); out.f32(value); });
   }
 
-  add(b: F32): F32 { return new F32(op(0x92, this, b)); }
-  sub(b: F32): F32 { return new F32(op(0x93, this, b)); }
-  mul(b: F32): F32 { return new F32(op(0x94, this, b)); }
-  div(b: F32): F32 { return new F32(op(0x95, this, b)); }
-  sqrt(): F32 { return new F32(op(0x91, this)); }
-  abs(): F32 { return new F32(op(0x8b, this)); }
-  neg(): F32 { return new F32(op(0x8c, this)); }
-  ceil(): F32 { return new F32(op(0x8d, this)); }
-  floor(): F32 { return new F32(op(0x8e, this)); }
-  trunc(): F32 { return new F32(op(0x8f, this)); }
-  nearest(): F32 { return new F32(op(0x90, this)); }
-  eq(b: F32): I32 { return new I32(op(0x5b, this, b)); }
-  ne(b: F32): I32 { return new I32(op(0x5c, this, b)); }
-  lt(b: F32): I32 { return new I32(op(0x5d, this, b)); }
-  gt(b: F32): I32 { return new I32(op(0x5e, this, b)); }
-  le(b: F32): I32 { return new I32(op(0x5f, this, b)); }
-  ge(b: F32): I32 { return new I32(op(0x60, this, b)); }
+  add(b: F32): F32 { return new F32(Encoding.plain, 0x92, 0, this, b); }
+  sub(b: F32): F32 { return new F32(Encoding.plain, 0x93, 0, this, b); }
+  mul(b: F32): F32 { return new F32(Encoding.plain, 0x94, 0, this, b); }
+  div(b: F32): F32 { return new F32(Encoding.plain, 0x95, 0, this, b); }
+  sqrt(): F32 { return new F32(Encoding.plain, 0x91, 0, this); }
+  abs(): F32 { return new F32(Encoding.plain, 0x8b, 0, this); }
+  neg(): F32 { return new F32(Encoding.plain, 0x8c, 0, this); }
+  ceil(): F32 { return new F32(Encoding.plain, 0x8d, 0, this); }
+  floor(): F32 { return new F32(Encoding.plain, 0x8e, 0, this); }
+  trunc(): F32 { return new F32(Encoding.plain, 0x8f, 0, this); }
+  nearest(): F32 { return new F32(Encoding.plain, 0x90, 0, this); }
+  eq(b: F32): I32 { return new I32(Encoding.plain, 0x5b, 0, this, b); }
+  ne(b: F32): I32 { return new I32(Encoding.plain, 0x5c, 0, this, b); }
+  lt(b: F32): I32 { return new I32(Encoding.plain, 0x5d, 0, this, b); }
+  gt(b: F32): I32 { return new I32(Encoding.plain, 0x5e, 0, this, b); }
+  le(b: F32): I32 { return new I32(Encoding.plain, 0x5f, 0, this, b); }
+  ge(b: F32): I32 { return new I32(Encoding.plain, 0x60, 0, this, b); }
   /** Saturating truncation. */
-  toI32S(): I32 { return new I32(saturating(0, this)); }
-  toI64S(): I64 { return new I64(saturating(4, this)); }
-  toF64(): F64 { return new F64(op(0xbb, this)); }
+  toI32S(): I32 { return new I32(Encoding.saturating, 0, 0, this); }
+  toI64S(): I64 { return new I64(Encoding.saturating, 4, 0, this); }
+  toF64(): F64 { return new F64(Encoding.plain, 0xbb, 0, this); }
   /** The bits. */
-  asI32(): I32 { return new I32(op(0xbc, this)); }
+  asI32(): I32 { return new I32(Encoding.plain, 0xbc, 0, this); }
 }
 
 /** A double-precision number. */
 export class F64 extends Value {
-  readonly type = 'f64';
+  get type(): 'f64' { return 'f64'; }
 
   static of(value: F64 | number): F64 {
-    return value instanceof F64 ? value : new F64(out => { out.u8(0x44); out.f64(value); });
+    return value instanceof F64 ? value : new F64(Encoding.custom, 0, 0, undefined, undefined, out => { out.u8(0x44); out.f64(value); });
   }
 
-  add(b: F64): F64 { return new F64(op(0xa0, this, b)); }
-  sub(b: F64): F64 { return new F64(op(0xa1, this, b)); }
-  mul(b: F64): F64 { return new F64(op(0xa2, this, b)); }
-  div(b: F64): F64 { return new F64(op(0xa3, this, b)); }
-  sqrt(): F64 { return new F64(op(0x9f, this)); }
-  abs(): F64 { return new F64(op(0x99, this)); }
-  neg(): F64 { return new F64(op(0x9a, this)); }
-  ceil(): F64 { return new F64(op(0x9b, this)); }
-  floor(): F64 { return new F64(op(0x9c, this)); }
-  trunc(): F64 { return new F64(op(0x9d, this)); }
-  nearest(): F64 { return new F64(op(0x9e, this)); }
-  eq(b: F64): I32 { return new I32(op(0x61, this, b)); }
-  ne(b: F64): I32 { return new I32(op(0x62, this, b)); }
-  lt(b: F64): I32 { return new I32(op(0x63, this, b)); }
-  gt(b: F64): I32 { return new I32(op(0x64, this, b)); }
-  le(b: F64): I32 { return new I32(op(0x65, this, b)); }
-  ge(b: F64): I32 { return new I32(op(0x66, this, b)); }
+  add(b: F64): F64 { return new F64(Encoding.plain, 0xa0, 0, this, b); }
+  sub(b: F64): F64 { return new F64(Encoding.plain, 0xa1, 0, this, b); }
+  mul(b: F64): F64 { return new F64(Encoding.plain, 0xa2, 0, this, b); }
+  div(b: F64): F64 { return new F64(Encoding.plain, 0xa3, 0, this, b); }
+  sqrt(): F64 { return new F64(Encoding.plain, 0x9f, 0, this); }
+  abs(): F64 { return new F64(Encoding.plain, 0x99, 0, this); }
+  neg(): F64 { return new F64(Encoding.plain, 0x9a, 0, this); }
+  ceil(): F64 { return new F64(Encoding.plain, 0x9b, 0, this); }
+  floor(): F64 { return new F64(Encoding.plain, 0x9c, 0, this); }
+  trunc(): F64 { return new F64(Encoding.plain, 0x9d, 0, this); }
+  nearest(): F64 { return new F64(Encoding.plain, 0x9e, 0, this); }
+  eq(b: F64): I32 { return new I32(Encoding.plain, 0x61, 0, this, b); }
+  ne(b: F64): I32 { return new I32(Encoding.plain, 0x62, 0, this, b); }
+  lt(b: F64): I32 { return new I32(Encoding.plain, 0x63, 0, this, b); }
+  gt(b: F64): I32 { return new I32(Encoding.plain, 0x64, 0, this, b); }
+  le(b: F64): I32 { return new I32(Encoding.plain, 0x65, 0, this, b); }
+  ge(b: F64): I32 { return new I32(Encoding.plain, 0x66, 0, this, b); }
   /** Saturating truncation. */
-  toI32S(): I32 { return new I32(saturating(2, this)); }
-  toI64S(): I64 { return new I64(saturating(6, this)); }
-  toI64U(): I64 { return new I64(saturating(7, this)); }
-  toF32(): F32 { return new F32(op(0xb6, this)); }
+  toI32S(): I32 { return new I32(Encoding.saturating, 2, 0, this); }
+  toI64S(): I64 { return new I64(Encoding.saturating, 6, 0, this); }
+  toI64U(): I64 { return new I64(Encoding.saturating, 7, 0, this); }
+  toF32(): F32 { return new F32(Encoding.plain, 0xb6, 0, this); }
   /** The bits. */
-  asI64(): I64 { return new I64(op(0xbd, this)); }
+  asI64(): I64 { return new I64(Encoding.plain, 0xbd, 0, this); }
 }
 
 /** 128 bits. Operations with one or two vectors are reached by name through `op1`, `op2`, `shift`, and lanes through `extract`, `replace`. */
 export class V128 extends Value {
-  readonly type = 'v128';
+  get type(): 'v128' { return 'v128'; }
 
   /** From sixteen bytes, lowest first. */
   static bytes(bytes: readonly number[]): V128 {
-    return new V128(out => {
+    return new V128(Encoding.custom, 0, 0, undefined, undefined, out => {
       out.u8(0xfd);
       out.u32(12);
       for (let i = 0; i < 16; i++) out.u8(bytes[i] ?? 0);
@@ -257,42 +321,49 @@ export class V128 extends Value {
     for (const half of [low, high]) for (let i = 0n; i < 64n; i += 8n) bytes.push(Number(BigInt.asUintN(64, half) >> i & 0xffn));
     return V128.bytes(bytes);
   }
-  static splat8(v: Int32): V128 { return new V128(simd(15, I32.of(v))); }
-  static splat16(v: Int32): V128 { return new V128(simd(16, I32.of(v))); }
-  static splat32(v: Int32): V128 { return new V128(simd(17, I32.of(v))); }
-  static splat64(v: Int64): V128 { return new V128(simd(18, I64.of(v))); }
-  static splatF32(v: F32): V128 { return new V128(simd(19, v)); }
-  static splatF64(v: F64): V128 { return new V128(simd(20, v)); }
+  static splat8(v: Int32): V128 { return new V128(Encoding.simd, 15, 0, I32.of(v)); }
+  static splat16(v: Int32): V128 { return new V128(Encoding.simd, 16, 0, I32.of(v)); }
+  static splat32(v: Int32): V128 { return new V128(Encoding.simd, 17, 0, I32.of(v)); }
+  static splat64(v: Int64): V128 { return new V128(Encoding.simd, 18, 0, I64.of(v)); }
+  static splatF32(v: F32): V128 { return new V128(Encoding.simd, 19, 0, v); }
+  static splatF64(v: F64): V128 { return new V128(Encoding.simd, 20, 0, v); }
 
-  op1(name: keyof typeof unary): V128 { return new V128(simd(unary[name], this)); }
-  op2(name: keyof typeof binary, b: V128): V128 { return new V128(simd(binary[name], this, b)); }
+  op1(name: keyof typeof unary): V128 { return new V128(Encoding.simd, unary[name], 0, this); }
+  op2(name: keyof typeof binary, b: V128): V128 { return new V128(Encoding.simd, binary[name], 0, this, b); }
   /** Shifts all lanes by `count` modulo the lane's width. */
-  shift(name: keyof typeof shifts, count: Int32): V128 { return new V128(simd(shifts[name], this, I32.of(count))); }
+  shift(name: keyof typeof shifts, count: Int32): V128 { return new V128(Encoding.simd, shifts[name], 0, this, I32.of(count)); }
   /** Bits of `this` where `mask` is 1, of `other` elsewhere. */
-  bitselect(other: V128, mask: V128): V128 { return new V128(simd(82, this, other, mask)); }
+  bitselect(other: V128, mask: V128): V128 {
+    return new V128(Encoding.custom, 0, 0, this, other, out => {
+      mask.write(out);
+      out.u8(0xfd);
+      out.u32(82);
+    });
+  }
   /** Bytes of `this` (0-15) and `b` (16-31) by constant indices. */
   shuffle(b: V128, indices: readonly number[]): V128 {
-    return new V128(out => {
-      simd(13, this, b)(out);
+    return new V128(Encoding.custom, 0, 0, this, b, out => {
+      out.u8(0xfd);
+      out.u32(13);
       for (const index of indices) out.u8(index);
     });
   }
-  anyTrue(): I32 { return new I32(simd(83, this)); }
-  allTrue(laneBits: 8 | 16 | 32 | 64): I32 { return new I32(simd({ 8: 0x63, 16: 0x83, 32: 0xa3, 64: 0xc3 }[laneBits], this)); }
-  bitmask(laneBits: 8 | 16 | 32 | 64): I32 { return new I32(simd({ 8: 0x64, 16: 0x84, 32: 0xa4, 64: 0xc4 }[laneBits], this)); }
-  extract8U(i: number): I32 { return new I32(lane(22, i, this)); }
-  extract16U(i: number): I32 { return new I32(lane(25, i, this)); }
-  extract16S(i: number): I32 { return new I32(lane(24, i, this)); }
-  extract32(i: number): I32 { return new I32(lane(27, i, this)); }
-  extract64(i: number): I64 { return new I64(lane(29, i, this)); }
-  extractF32(i: number): F32 { return new F32(lane(31, i, this)); }
-  extractF64(i: number): F64 { return new F64(lane(33, i, this)); }
-  replace8(i: number, v: Int32): V128 { return new V128(lane(23, i, this, I32.of(v))); }
-  replace16(i: number, v: Int32): V128 { return new V128(lane(26, i, this, I32.of(v))); }
-  replace32(i: number, v: Int32): V128 { return new V128(lane(28, i, this, I32.of(v))); }
-  replace64(i: number, v: Int64): V128 { return new V128(lane(30, i, this, I64.of(v))); }
-  replaceF32(i: number, v: F32): V128 { return new V128(lane(32, i, this, v)); }
-  replaceF64(i: number, v: F64): V128 { return new V128(lane(34, i, this, v)); }
+  anyTrue(): I32 { return new I32(Encoding.simd, 83, 0, this); }
+  allTrue(laneBits: 8 | 16 | 32 | 64): I32 { return new I32(Encoding.simd, { 8: 0x63, 16: 0x83, 32: 0xa3, 64: 0xc3 }[laneBits], 0, this); }
+  bitmask(laneBits: 8 | 16 | 32 | 64): I32 { return new I32(Encoding.simd, { 8: 0x64, 16: 0x84, 32: 0xa4, 64: 0xc4 }[laneBits], 0, this); }
+  extract8U(i: number): I32 { return new I32(Encoding.lane, 22, i, this); }
+  extract16U(i: number): I32 { return new I32(Encoding.lane, 25, i, this); }
+  extract16S(i: number): I32 { return new I32(Encoding.lane, 24, i, this); }
+  extract32(i: number): I32 { return new I32(Encoding.lane, 27, i, this); }
+  extract64(i: number): I64 { return new I64(Encoding.lane, 29, i, this); }
+  extractF32(i: number): F32 { return new F32(Encoding.lane, 31, i, this); }
+  extractF64(i: number): F64 { return new F64(Encoding.lane, 33, i, this); }
+  replace8(i: number, v: Int32): V128 { return new V128(Encoding.lane, 23, i, this, I32.of(v)); }
+  replace16(i: number, v: Int32): V128 { return new V128(Encoding.lane, 26, i, this, I32.of(v)); }
+  replace32(i: number, v: Int32): V128 { return new V128(Encoding.lane, 28, i, this, I32.of(v)); }
+  replace64(i: number, v: Int64): V128 { return new V128(Encoding.lane, 30, i, this, I64.of(v)); }
+  replaceF32(i: number, v: F32): V128 { return new V128(Encoding.lane, 32, i, this, v); }
+  replaceF64(i: number, v: F64): V128 { return new V128(Encoding.lane, 34, i, this, v); }
 }
 
 /** SIMD instructions with one operand, by name. */
@@ -347,18 +418,22 @@ export interface ValueOf {
   v128: V128;
 }
 
+/** A value of `type` with that encoding. */
+export function encoded<T extends Type>(type: T, encoding: number, opcode: number, immediate: number, a?: Value, b?: Value, custom?: Write): ValueOf[T] {
+  return new classes[type](encoding, opcode, immediate, a, b, custom) as ValueOf[T];
+}
+
+const classes = { i32: I32, i64: I64, f32: F32, f64: F64, v128: V128 } as const;
+
 /** A value of `type` written by `write`. */
 export function valueOf<T extends Type>(type: T, write: Write): ValueOf[T] {
-  const classes = { i32: I32, i64: I64, f32: F32, f64: F64, v128: V128 } as const;
-  return new classes[type](write) as ValueOf[T];
+  return encoded(type, Encoding.custom, 0, 0, undefined, undefined, write);
 }
 
 /** `a` if `condition` isn't 0, else `b`; both are computed. */
 export function select<T extends Value>(condition: I32, a: T, b: T): T {
   if (condition.constant !== undefined) return condition.constant !== 0 ? a : b;
-  return valueOf(a.type, out => {
-    a.write(out);
-    b.write(out);
+  return encoded(a.type, Encoding.custom, 0, 0, a, b, out => {
     condition.write(out);
     if (a.type === 'v128') {
       out.u8(0x1c);
@@ -366,4 +441,49 @@ export function select<T extends Value>(condition: I32, a: T, b: T): T {
       out.u8(typeCode.v128);
     } else out.u8(0x1b);
   }) as unknown as T;
+}
+
+function fold32(code: number, x: number, y: number): number {
+  switch (code) {
+    case 0x6a: return x + y;
+    case 0x6b: return x - y;
+    case 0x6c: return Math.imul(x, y);
+    case 0x71: return x & y;
+    case 0x72: return x | y;
+    case 0x73: return x ^ y;
+    case 0x74: return x << y;
+    case 0x75: return x >> y;
+    case 0x76: return x >>> y;
+    case 0x46: return +(x === y);
+    case 0x47: return +(x !== y);
+    case 0x48: return +(x < y);
+    case 0x49: return +(x >>> 0 < y >>> 0);
+    case 0x4a: return +(x > y);
+    case 0x4b: return +(x >>> 0 > y >>> 0);
+    case 0x4c: return +(x <= y);
+    case 0x4d: return +(x >>> 0 <= y >>> 0);
+    case 0x4e: return +(x >= y);
+    case 0x4f: return +(x >>> 0 >= y >>> 0);
+    default: throw new Error(`no folding of ${code}`);
+  }
+}
+
+function fold64(code: number, x: bigint, y: bigint): bigint {
+  switch (code) {
+    case 0x7c: return x + y;
+    case 0x7d: return x - y;
+    case 0x7e: return x * y;
+    case 0x83: return x & y;
+    case 0x84: return x | y;
+    case 0x85: return x ^ y;
+    case 0x86: return x << (y & 63n);
+    case 0x87: return x >> (y & 63n);
+    case 0x88: return BigInt.asUintN(64, x) >> (y & 63n);
+    default: throw new Error(`no folding of ${code}`);
+  }
+}
+
+function low32(value: number | bigint): number {
+  // ToInt32 is exact for safe integers.
+  return typeof value === 'number' ? value | 0 : Number(BigInt.asIntN(32, value));
 }
