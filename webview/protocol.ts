@@ -235,6 +235,8 @@ export interface VmOptions {
   readonly worker: string;
   /** Guest RAM in bytes. */
   readonly memory: number;
+  /** As in `BootMessage`. */
+  readonly tiers?: EngineTiers;
 }
 
 /** Name of the HTML's meta element whose content is the `VmOptions` as JSON. */
@@ -287,6 +289,9 @@ export type PageToHost =
 
 // ---------------------------------------------------------------- page <-> worker
 
+/** How code is run: by the interpreter alone, or with what is hot compiled. */
+export type EngineTiers = 'interpreter' | 'jit';
+
 export interface BootMessage {
   readonly type: 'boot';
   /** Text of the image's manifest.json, not yet checked. */
@@ -295,6 +300,8 @@ export interface BootMessage {
   readonly engine: WebAssembly.Module;
   /** Guest RAM in bytes. */
   readonly memory: number;
+  /** Absent: the machine's default. Benchmarks compare them. */
+  readonly tiers?: EngineTiers | undefined;
   /** IANA name of the person's time zone, for /etc/localtime; empty if unknown. */
   readonly timeZone: string;
 }

@@ -1,99 +1,18 @@
 /**
- * `npm run bench [-- NAME...]`: the headless VM beside the machine's own CPU, in one run, since machines are noisy: ratios count. `boot` and `idle`
- * measure it in VS Code and Chromium, and at rest. Prints a table and writes build/bench.json. The kernels are those of a benchmark folder beside the project, if there is one.
+ * `npm run bench`: what the VM costs beside native, after `npm run build`. Here live the benchmarks: the suite (the same 61 programs on every
+ * engine), single figures, and the hosts that a VM is run in for them. Tests live elsewhere.
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { root, run } from '../harness/run.ts';
-import { headless } from '../harness/vm.ts';
-import { bootFigures, idleFigures, showFigures } from './boot.ts';
-import type { Figure } from './processes.ts';
+import { runFigures } from './figures.ts';
+import { parseSuite, runSuite, suiteUsage } from './suite.ts';
 
-const folder = join(root, 'build/bench');
-const kernels = join(root, '../shared/bench/bench/kern.c');
-const cpuKernels = ['sieve', 'matint', 'qsort', 'crc32', 'sha256', 'strings', 'malloc', 'vm', 'calls', 'int64', 'list'];
-const doubleKernels = ['matdbl', 'nbody', 'mandel', 'math'];
-const osKernels = ['syscall', 'pipe', 'fork', 'mmap', 'thread', 'signal', 'smc'];
-
-interface Row {
-  readonly name: string;
-  readonly unit: string;
-  readonly native: number;
-  readonly ours: number;
-  /** Millions of guest instructions a second. */
-  readonly rate?: number;
-  readonly agrees?: boolean;
+const args = process.argv.slice(2);
+const options = parseSuite(args);
+try {
+  if (args[0] === 'figures') await runFigures(args.slice(1));
+  else if (options === undefined) console.error(suiteUsage);
+  else await runSuite(options);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
 }
-
-function compile(source: string, program: string): void {
-  execFileSync('gcc', ['-O2', '-static', '-o', join(folder, program), source, '-lm', '-lpthread'], { stdio: 'inherit' });
-}
-
-/** Runs a program of the folder in the VM; output, and the figures of --stats. */
-async function inVm(args: readonly string[]): Promise<{ output: string; stats: { instructions: number; cpuSeconds: number } }> {
-  const stats = join(folder, 'stats.json');
-  const outcome = await run(process.execPath, [headless, '--user', 'root', '--mount', `${folder}:/mnt/host`, `--stats=${stats}`, '--', ...args], { timeoutSeconds: 600 });
-  if (outcome.status !== 0) throw new Error(`${args.join(' ')}: status ${outcome.status}: ${outcome.stderr}`);
-  return { output: outcome.stdout, stats: JSON.parse(readFileSync(stats, 'utf8')) };
-}
-
-async function osRow(name: string, unit: string, ...args: string[]): Promise<Row> {
-  const native = await run(join(folder, 'os'), [name, ...args]);
-  const ours = await inVm(['/mnt/host/os', name, ...args]);
-  return { name, unit, native: Number(native.stdout), ours: Number(ours.output) };
-}
-
-async function kernelRow(name: string, idle: { instructions: number; cpuSeconds: number }): Promise<Row> {
-  const started = process.hrtime.bigint();
-  const native = await run(join(folder, 'kern'), [name]);
-  const seconds = Number(process.hrtime.bigint() - started) / 1e9;
-  const { output, stats } = await inVm(['/mnt/host/kern', name]);
-  const ours = stats.cpuSeconds - idle.cpuSeconds;
-  return { name: `k-${name}`, unit: 's', native: seconds, ours, rate: (stats.instructions - idle.instructions) / ours / 1e6, agrees: output === native.stdout };
-}
-
-const mean = (values: readonly number[]): number => Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);
-
-function show(rows: readonly Row[]): void {
-  console.log('| benchmark | native | VM | unit | ratio | M instr/s | same result |\n| --- | --- | --- | --- | --- | --- | --- |');
-  for (const r of rows) {
-    console.log(`| ${r.name} | ${r.native.toFixed(3)} | ${r.ours.toFixed(3)} | ${r.unit} | ${(r.ours / r.native).toFixed(1)} | ${r.rate?.toFixed(0) ?? ''} | ${r.agrees === undefined ? '' : r.agrees ? 'yes' : 'NO'} |`);
-  }
-  for (const [group, names] of Object.entries({ cpu: cpuKernels, double: doubleKernels, os: osKernels })) {
-    const chosen = rows.filter(r => names.some(n => r.name === `k-${n}`));
-    if (chosen.length === 0) continue;
-    console.log(`${group}: ${mean(chosen.map(r => r.ours / r.native)).toFixed(1)} times native, ${mean(chosen.map(r => r.rate!)).toFixed(0)} M instr/s (geometric means of ${chosen.length})`);
-  }
-}
-
-async function main(): Promise<void> {
-  mkdirSync(folder, { recursive: true });
-  compile(join(root, 'test/bench/programs/os.c'), 'os');
-  const chosen = process.argv.slice(2);
-  const wanted = (name: string): boolean => chosen.length === 0 || chosen.includes(name);
-  const rows: Row[] = [];
-  const idle = (await inVm(['/bin/true'])).stats;
-  if (wanted('loop')) rows.push(await osRow('loop', 'ns an instruction'));
-  if (wanted('getppid')) rows.push(await osRow('getppid', 'ns'));
-  if (wanted('forkexec')) rows.push(await osRow('forkexec', 'ns', '/bin/true'));
-  if (existsSync(kernels)) {
-    compile(kernels, 'kern');
-    for (const name of [...cpuKernels, ...doubleKernels, ...osKernels]) {
-      if (!wanted(`k-${name}`)) continue;
-      try {
-        rows.push(await kernelRow(name, idle));
-      } catch (error) {
-        console.log(`k-${name} failed: ${error instanceof Error ? error.message : String(error)}`);
-      }
-    }
-  } else console.log('No benchmark folder beside the project: the kernels are left out.');
-  if (rows.length > 0) show(rows);
-  const figures: Figure[] = [];
-  if (wanted('boot')) figures.push(...await bootFigures());
-  if (wanted('idle')) figures.push(...await idleFigures());
-  if (figures.length > 0) showFigures(figures);
-  writeFileSync(join(root, 'build/bench.json'), JSON.stringify({ date: new Date().toISOString(), node: process.version, rows, figures }, undefined, 1));
-}
-
-await main();
+if (options === undefined && args[0] !== 'figures') process.exitCode = 2;

@@ -53,11 +53,11 @@ export class VmWorker {
 
   /** All at once: the worker reads its script while the engine compiles and the disk's first chunks arrive. */
   async #start(): Promise<void> {
-    const { engine, image, memory, worker } = this.#options;
+    const { engine, image, memory, tiers, worker } = this.#options;
     this.#progress('engine', 0.05);
     const [manifest, compiled] = await Promise.all([this.#fetchDisk(image), compile(engine), this.#startWorker(worker)]);
     const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? '';
-    this.#worker?.postMessage({ type: 'boot', manifest, engine: compiled, memory, timeZone } satisfies PageToWorker);
+    this.#worker?.postMessage({ type: 'boot', manifest, engine: compiled, memory, tiers, timeZone } satisfies PageToWorker);
     const early = this.#early ?? [];
     this.#early = undefined;
     for (const message of early) this.send(message);

@@ -76,14 +76,14 @@ export class WorkerMachine {
     this.#post({ type: 'file.answer', id, outcome: await files.answer(request) });
   }
 
-  async #boot({ manifest: text, engine, memory, timeZone }: BootMessage): Promise<void> {
+  async #boot({ manifest: text, engine, memory, tiers, timeZone }: BootMessage): Promise<void> {
     const started = performance.now();
     const manifest = readManifest(text);
     if (typeof manifest === 'string') throw new DiskError(manifest);
     this.#progress(0.55);
     const disk = this.#openDisk(manifest);
     const machine = await VirtualMachine.boot({
-      engine, disk, diskBlockSize: manifest.blockSize, memory, log: line => this.#log('warning', line),
+      engine, disk, diskBlockSize: manifest.blockSize, memory, ...(tiers ? { tiers } : {}), log: line => this.#log('warning', line),
       failed: error => this.fail(error), halted: () => this.#end({ state: 'off' }), afterSlice: () => this.#programs?.afterSlice(),
     });
     this.#machine = machine;
