@@ -55,7 +55,7 @@ export class VmWorker {
   async #start(): Promise<void> {
     const { engine, image, memory, tiers, worker } = this.#options;
     this.#progress('engine', 0.05);
-    const [manifest, compiled] = await Promise.all([this.#fetchDisk(image), compile(engine), this.#startWorker(worker)]);
+    const [, compiled, manifest] = await Promise.all([this.#startWorker(worker), compile(engine), this.#fetchDisk(image)]);
     const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? '';
     this.#worker?.postMessage({ type: 'boot', manifest, engine: compiled, memory, tiers, timeZone } satisfies PageToWorker);
     const early = this.#early ?? [];
