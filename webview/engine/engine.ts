@@ -50,6 +50,11 @@ export class Engine {
   #root = 0;
   #interrupted = false;
   #instructions = 0;
+  /** For profiles: makes `decodeSeconds` count. */
+  timesDecoding = false;
+  decodeSeconds = 0;
+  /** For profiles: called when a run was ended to look where it is. */
+  looked: (() => void) | undefined;
 
   /** Throws RangeError if the host has not enough memory to give. */
   constructor({ module, frames, now, tiers = 'interpreter' }: EngineOptions) {
@@ -96,7 +101,7 @@ export class Engine {
     if (this.#profile.isEager) this.#compileNow(thread, space);
     let left = given, exit: number;
     do {
-      const share = this.#regions ? Math.min(left, this.#profile.interval * 16) : left;
+      const share = this.#regions || this.looked ? Math.min(left, this.#profile.interval * 16) : left;
       exit = this.#runShare(thread, space, share);
       left -= share - this.#view.getInt32(Run.budget, true);
     } while (exit === ExitCode.budget && left > 0 && !this.#interrupted && this.#look(thread, space));
@@ -126,11 +131,18 @@ export class Engine {
 
   /** Looks where the thread is, and compiles that code if it has been found there before. */
   #look(thread: EngineThread, space: PageTables): true {
+    this.looked?.();
     const address = thread.rip, offset = address % 4096, frame = space.executable(address - offset);
     if (frame === 0) return true;
     if (this.#code.isCompiled(frame, offset)) this.#profile.inCompiled();
-    else if (this.#profile.inInterpreted(frame * 4096 + offset)) this.#regions!.compile(space, address);
+    else if (this.#profile.inInterpreted(frame * 4096 + offset)) this.#regions?.compile(space, address);
     return true;
+  }
+
+  /** Number of the compiled region that can be entered at an address, -1 where there is none. */
+  regionAt(space: PageTables, address: number): number {
+    const offset = address % 4096, frame = space.executable(address - offset);
+    return frame === 0 ? -1 : this.#code.regionAt(frame, offset);
   }
 
   #enter(thread: EngineThread, space: PageTables): void {
@@ -148,7 +160,9 @@ export class Engine {
 
   /** Decodes at rip. Returns 0 or a page fault of the instruction's second page. */
   #decode(thread: EngineThread, space: PageTables): number {
+    const started = this.timesDecoding ? performance.now() : 0;
     const missing = this.#code.decode(space, thread.rip);
+    if (this.timesDecoding) this.decodeSeconds += (performance.now() - started) / 1000;
     if (missing === 0) return 0;
     this.#view.setBigUint64(Run.faultAddress, BigInt(missing), true);
     this.#view.setInt32(Run.faultAccess, 2, true);

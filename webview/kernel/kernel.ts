@@ -13,6 +13,7 @@ import { become } from './exec/execute.ts';
 import { pointOfNoReturn, prepareProgram } from './exec/program.ts';
 import { Runner } from './run.ts';
 import { SyscallTrace } from './syscalls/strace.ts';
+import { syscallsByNumber } from './syscalls/table.ts';
 import { TaskCredentials } from './task/credentials.ts';
 import { Futexes } from './task/futexes.ts';
 import type { HostNames, Machine } from './task/machine.ts';
@@ -151,6 +152,16 @@ export class Kernel implements Machine {
   /** System calls made since boot. */
   get syscalls(): number {
     return this.#runner.syscalls;
+  }
+
+  get pageFaults(): number {
+    return this.#runner.pageFaults;
+  }
+
+  /** System calls made since boot by name, the most frequent first. */
+  get syscallsByName(): Record<string, number> {
+    const counts = [...this.#runner.callCounts].map((count, number) => ({ count, name: syscallsByNumber[number]?.name ?? `${number}` }));
+    return Object.fromEntries(counts.filter(({ count }) => count > 0).sort((a, b) => b.count - a.count).map(({ name, count }) => [name, count]));
   }
 
   /**

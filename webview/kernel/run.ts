@@ -31,8 +31,10 @@ export class Runner {
   readonly #machine: Machine;
   readonly #trace: SyscallTrace | undefined;
   readonly #unknown = new Set<number>();
-  /** System calls made, for statistics. */
+  /** System calls made, for statistics: all, and by number. */
   syscalls = 0;
+  readonly callCounts = new Uint32Array(512);
+  pageFaults = 0;
   #entries = 0;
 
   constructor(machine: Machine, trace: SyscallTrace | undefined) {
@@ -118,6 +120,7 @@ export class Runner {
     const number = thread.getHigh(Reg.rax) === 0 ? thread.getInt(Reg.rax) : -1;
     task.syscall = number;
     this.syscalls++;
+    if (number >= 0 && number < this.callCounts.length) this.callCounts[number]!++;
     const call = syscallsByNumber[number];
     if (call === undefined || call.handler === undefined) {
       this.#missing(task, number, call);
@@ -203,6 +206,7 @@ export class Runner {
   #pageFault(task: Task): boolean {
     const { cpu, scheduler } = this.#machine;
     const { faultAddress, faultAccess } = cpu;
+    this.pageFaults++;
     const majorBefore = task.memory.majorFaults;
     const answer = task.memory.resolve(faultAddress, faultAccess);
     if (answer instanceof Wait) {

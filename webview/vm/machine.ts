@@ -23,6 +23,7 @@ import { Driver } from './driver.ts';
 import { hostDevice, mountAt, mountDisk, mountSystem, newFileSystem, type FileSystems } from './fileSystems.ts';
 import { sentence } from './sentence.ts';
 import { KernelSystemView } from './systemView.ts';
+import type { Profiler } from './profile/profiler.ts';
 import { lookUpUser, readSmallFile, type User } from './users.ts';
 
 export interface MachineOptions {
@@ -46,6 +47,8 @@ export interface MachineOptions {
   readonly halted?: () => void;
   /** Called behind each slice of time that programs had. */
   readonly afterSlice?: () => void;
+  /** Sees where time goes. */
+  readonly profiler?: Profiler | undefined;
 }
 
 /** What a program is started with. Text, not bytes. */
@@ -88,7 +91,7 @@ export class VirtualMachine {
   /** Boots: mounts the disk and all else. Rejects with BootError. */
   static async boot(options: MachineOptions): Promise<VirtualMachine> {
     const started = performance.now();
-    const overlay = new OverlayDevice({ base: options.disk, blockSize: options.diskBlockSize ?? 1024 });
+    const overlay = new OverlayDevice({ base: options.profiler?.disk(options.disk) ?? options.disk, blockSize: options.diskBlockSize ?? 1024 });
     const engine = makeEngine(options);
     const wall = (): { seconds: number; nanoseconds: number } => {
       const now = Date.now();
@@ -114,7 +117,7 @@ export class VirtualMachine {
     this.engine = engine;
     this.overlay = overlay;
     this.fileSystems = fileSystems;
-    const cpu: Cpu = engine;
+    const cpu: Cpu = options.profiler?.cpu(engine) ?? engine;
     this.kernel = new Kernel({
       cpu, namespace: fileSystems.vfs, pageCache: fileSystems.cache, devpts: fileSystems.devpts,
       memoryFileSystem: parts.memoryFileSystem, createFileSystem: parts.createFileSystem,
@@ -124,7 +127,7 @@ export class VirtualMachine {
       halt: () => options.halted?.(),
     });
     fileSystems.vfs.openers = this.kernel.files;
-    this.#driver = new Driver(this.kernel, options.failed, options.afterSlice);
+    this.#driver = new Driver(options.profiler?.driven(this.kernel) ?? this.kernel, options.failed, options.afterSlice);
     this.kernel.scheduler.becameRunnable = () => this.#driver.wake();
   }
 

@@ -120,6 +120,12 @@ export class CodeCache implements CodeOwner {
     return this.#frames.get(frame)?.compiled.has(offset) ?? false;
   }
 
+  /** Slot of the region that is entered at an offset, -1 for none. */
+  regionAt(frame: number, offset: number): number {
+    const entry = this.#frames.get(frame)?.compiled.get(offset);
+    return entry ? this.#view.getInt32(entry.record + Compiled.entry, true) & (1 << Compiled.slotBits) - 1 : -1;
+  }
+
   /** Stores to the frame are seen from now on, as if something of it were decoded. */
   watch(frame: number): void {
     this.#codeOf(frame);

@@ -1,5 +1,5 @@
 /** The headless VM: `npm run -s vm -- [options] [--] COMMAND`. See options.ts for the options, product page for the exit status. */
-import { existsSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { HostTerminal } from '../../kernel/tty/hostTerminal.ts';
@@ -9,10 +9,13 @@ import { runAsync } from '../../lib/wait.ts';
 import { BootError } from '../bootError.ts';
 import { exitOf } from '../exitStatus.ts';
 import { VirtualMachine } from '../machine.ts';
+import { MachineProfile } from '../profile/machineProfile.ts';
+import { reportText, speedscope } from '../profile/report.ts';
 import { english } from '../sentence.ts';
 import { exportDisk, openDisk, type OpenedDisk } from './disk.ts';
 import { NodeHostFiles } from './hostFiles.ts';
 import { parseOptions, usage, UsageError, type Options } from './options.ts';
+import { gatherStats, statsText } from './stats.ts';
 
 /** A fault of ours. */
 const faultStatus = 125;
@@ -40,7 +43,7 @@ async function open(options: Options): Promise<OpenedDisk> {
   return disk;
 }
 
-async function boot(options: Options, disk: OpenedDisk): Promise<VirtualMachine> {
+async function boot(options: Options, disk: OpenedDisk, profile: MachineProfile | undefined): Promise<VirtualMachine> {
   const file = join(here, 'engine.wasm');
   if (!existsSync(file)) throw new BootError('The engine is not built: run npm run build.');
   return VirtualMachine.boot({
@@ -52,7 +55,7 @@ async function boot(options: Options, disk: OpenedDisk): Promise<VirtualMachine>
       if (error instanceof Error && error.stack) process.stderr.write(`${error.stack}\n`);
       process.exit(faultStatus);
     },
-    halted: () => process.exit(0),
+    halted: () => process.exit(0), profiler: profile?.profiler,
   });
 }
 
@@ -104,19 +107,24 @@ function finish(code: number): void {
 
 function writeStats(options: Options, machine: VirtualMachine, disk: OpenedDisk, started: number): void {
   if (options.stats === undefined) return;
-  const usage = process.resourceUsage();
-  const stats = {
-    ...machine.engine.statistics, syscalls: machine.kernel.syscalls, diskChunks: disk.chunked?.stats.chunks ?? 0,
-    framesUsed: machine.engine.frames.total - machine.engine.frames.free, peakMemoryBytes: usage.maxRSS * 1024,
-    wallSeconds: (performance.now() - started) / 1000, cpuSeconds: (usage.userCPUTime + usage.systemCPUTime) / 1e6,
-  };
-  lineWriter(options.stats)(JSON.stringify(stats));
+  const stats = gatherStats(machine, disk, started);
+  lineWriter(options.stats)(options.stats === '' ? statsText(stats) : JSON.stringify(stats));
+}
+
+async function writeProfile(options: Options, profile: MachineProfile): Promise<void> {
+  const result = await profile.finish();
+  process.stderr.write(`${reportText(result)}\n`);
+  if (options.profile === undefined || options.profile === '') return;
+  mkdirSync(dirname(resolve(options.profile)), { recursive: true });
+  writeFileSync(options.profile, speedscope(result, options.command.join(' ') || 'login shell'));
+  complain(`the flame view is in ${options.profile}: open it at speedscope.app, or with any program that reads its format`);
 }
 
 async function run(options: Options): Promise<void> {
   const started = performance.now();
   const disk = await open(options);
-  const machine = await boot(options, disk);
+  const profile = options.profile === undefined ? undefined : new MachineProfile();
+  const machine = await boot(options, disk, profile);
   if (options.export !== undefined) {
     const synced = await runAsync(machine.fileSystems.vfs.syncAll());
     const written = synced < 0 ? synced : exportDisk(machine.overlay, options.export);
@@ -128,8 +136,14 @@ async function run(options: Options): Promise<void> {
   const ended = (status: number): void => {
     terminal?.flush();
     writeStats(options, machine, disk, started);
-    finish(exitOf(status).code);
+    const { code } = exitOf(status);
+    if (!profile) return finish(code);
+    void writeProfile(options, profile).then(() => finish(code), (error: unknown) => {
+      complain(error instanceof Error ? error.stack ?? error.message : String(error));
+      finish(faultStatus);
+    });
   };
+  profile?.start(machine);
   const result = await machine.start({
     user: options.user, command: options.command, cwd: options.cwd, environment: options.environment, ended,
     ...(terminal ? { terminal } : { streams: connectStreams(machine) }),

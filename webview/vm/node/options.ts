@@ -21,6 +21,8 @@ export interface Options {
   /** File for strace output; '' is standard error; undefined is off. */
   strace: string | undefined;
   stats: string | undefined;
+  /** File for a flame view of where time goes; '' for the report alone. */
+  profile: string | undefined;
   /** Write the disk as a raw ext2 file and end. */
   export: string | undefined;
   state: string | undefined;
@@ -41,7 +43,8 @@ export const usage = `usage: npm run -s vm -- [options] [--] COMMAND [ARG...]
   --memory MB              guest RAM (1024)
   --engine NAME            how code is run: interpreter, jit (what is hot is compiled), eager (all is) (interpreter)
   --strace[=FILE]          print each system call
-  --stats[=FILE]           one JSON object of figures at the end
+  --stats[=FILE]           figures at the end: into FILE as one JSON object
+  --profile[=FILE]         where time went, at the end: into FILE as a flame view's (speedscope.app)
   --export FILE            write the disk as a raw ext2 file and end
 No command: a login shell. Exit status: the command's, 128+N after signal N, 125 for a fault of the VM.`;
 
@@ -75,6 +78,7 @@ const setters: Readonly<Record<string, Setter>> = {
 const flags: Readonly<Record<string, Setter>> = {
   strace: (o, v) => { o.strace = v; },
   stats: (o, v) => { o.stats = v; },
+  profile: (o, v) => { o.profile = v; },
 };
 
 function parseMount(text: string): HostMount {
@@ -87,7 +91,7 @@ function parseMount(text: string): HostMount {
 export function parseOptions(args: readonly string[]): Options {
   const options: Options = {
     disk: 'base', mounts: [], user: 'user', cwd: '', environment: {}, memory: 1024, engine: 'interpreter',
-    strace: undefined, stats: undefined, export: undefined, state: undefined, command: [],
+    strace: undefined, stats: undefined, profile: undefined, export: undefined, state: undefined, command: [],
   };
   let at = 0;
   for (; at < args.length; at++) {
