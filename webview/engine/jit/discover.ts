@@ -6,6 +6,7 @@ import type { Decoder } from '../x86/decoder.ts';
 import { Instruction } from '../x86/instruction.ts';
 import { ADDRESSING, type Row } from '../x86/rows.ts';
 import type { CodeSpace } from '../interpreter/codeCache.ts';
+import { Loop, blocksOf, layOut, type Item } from './layout.ts';
 
 /** An instruction of a region. */
 export interface Step {
@@ -35,6 +36,8 @@ export class Block {
   successors: number[] = [];
   /** Target of a direct call that ends it. */
   callee: number | undefined;
+  /** Of the successors: where control comes back to after what ends the block was done outside. */
+  reentry: number | undefined;
   /** Control may come here from outside: the dispatcher knows it. */
   isEntry = false;
 
@@ -45,8 +48,10 @@ export class Block {
 
 export interface Region {
   readonly head: number;
-  /** In an order in which most branches go forward; the head is first. */
+  /** In the order in which they are written. */
   readonly blocks: readonly Block[];
+  /** The same blocks in their loops. */
+  readonly items: readonly Item[];
   /** Position in `blocks` by address. */
   readonly order: ReadonlyMap<number, number>;
   /** Pages that it has code of: address and frame. */
@@ -96,12 +101,26 @@ export class Discovery {
     const head = this.#blocks.get(this.#head);
     if (!head || head.steps.length === 0) return undefined;
     head.isEntry = true;
-    const blocks = this.#sorted(head);
-    const order = new Map(blocks.map((block, i) => [block.address, i]));
-    for (const [i, block] of blocks.entries()) {
-      for (const successor of block.successors) if ((order.get(successor) ?? Infinity) <= i) this.#blocks.get(successor)!.isEntry = true;
+    const sorted = this.#sorted(head), returns = this.#returns(sorted);
+    const items = layOut(sorted, block => this.#edges(block, returns));
+    const blocks = items.flatMap(blocksOf);
+    this.#enterLoops(items);
+    return { head: this.#head, blocks, items, order: new Map(blocks.map((block, i) => [block.address, i])), pages: this.#pages, returns };
+  }
+
+  /** Blocks that control may go to from `block` without leaving the region. */
+  #edges(block: Block, returns: Region['returns']): Block[] {
+    const addresses = [...block.successors.filter(address => address !== block.reentry || address === block.callee), ...(returns.get(block) ?? [])];
+    return addresses.flatMap(address => this.#blocks.get(address) ?? []);
+  }
+
+  /** A loop is left when the budget is spent, and entered again at its head. */
+  #enterLoops(items: readonly Item[]): void {
+    for (const item of items) {
+      if (!(item instanceof Loop)) continue;
+      item.head.isEntry = true;
+      this.#enterLoops(item.items);
     }
-    return { head: this.#head, blocks, order, pages: this.#pages, returns: this.#returns(blocks) };
   }
 
   #visit(address: number): void {
@@ -145,6 +164,7 @@ export class Discovery {
     this.#waiting.push(address);
     this.#entries.add(address);
     from.successors.push(address);
+    from.reentry = address;
   }
 
   /** True if the step ends its block. */
@@ -223,10 +243,12 @@ export class Discovery {
     rest.next = block.next;
     rest.successors = block.successors;
     rest.callee = block.callee;
+    rest.reentry = block.reentry;
     block.ending = Ending.falls;
     block.next = address;
     block.successors = [address];
     block.callee = undefined;
+    block.reentry = undefined;
     this.#blocks.set(address, rest);
     for (const step of rest.steps) this.#owner.set(step.address, rest);
   }

@@ -1,6 +1,9 @@
-/** Writes a region as one function: (block, budget) -> RegionOutcome. Forward branches are direct, all others go through a `br_table`. */
+/**
+ * Writes a region as one function: (block, budget) -> RegionOutcome. Branches are direct; only what enters a loop elsewhere than at its head,
+ * from outside of the region for the most part, goes through a `br_table`.
+ */
 import { Code, load64, type Label } from '../wasm/code.ts';
-import { I64 } from '../wasm/values.ts';
+import { I32, I64 } from '../wasm/values.ts';
 import { OPERAND, REGISTER_NONE, REGISTER_RIP, SEGMENT, Operand as ResolvedOperand, type Instruction } from '../x86/instruction.ts';
 import { operandAt } from '../x86/operands.ts';
 import { FLAG, type Row } from '../x86/rows.ts';
@@ -12,12 +15,26 @@ import { RegionOutcome, STATE, Slot } from '../state.ts';
 import { RegionControl, RegionMemory, RegionRegisters, RegionStack, type Edges } from './access.ts';
 import { StepContext, type RegionParts } from './context.ts';
 import { Ending, type Block, type Region, type Step } from './discover.ts';
+import { Loop, blocksOf, type Item } from './layout.ts';
+import { FlagLiveness } from './liveness.ts';
 import { FlagKind } from './flags.ts';
 import { RegionFrame, type HelperSource } from './frame.ts';
 import { GeneralOperand, ImmediateOperand, MemoryOperand, MmxOperand, NumberedOperand, PlaceOperand, XmmOperand } from './operands.ts';
 
 /** What is taken from the budget for an instruction. */
 const instructionCost = 16;
+
+/** Don't write what the subtraction gives whose flags they set. */
+const comparing: ReadonlySet<string> = new Set(['CMP', 'CMPS', 'SCAS', 'CMPXCHG', 'CMPXCHG8B']);
+
+/** Blocks and loops one behind the other. */
+interface Scope {
+  readonly items: readonly Item[];
+  readonly loop: { readonly of: Loop; readonly top: Label } | undefined;
+  /** Which of them is being written. */
+  at: number;
+  labels: readonly Label[];
+}
 
 /** A region's function before it is part of a module. */
 export interface RegionCode {
@@ -36,6 +53,25 @@ export class UnfitInstruction extends Error {
   }
 }
 
+/** Blocks that are entered from outside of the region, or from outside of a loop that they are in and not the head of. */
+function dispatched({ blocks, items, order, returns }: Region): Set<Block> {
+  const loops = new Map<Block, Loop[]>();
+  const note = (item: Item, around: Loop[]): void => {
+    if (!(item instanceof Loop)) return void loops.set(item, around);
+    for (const inner of item.items) note(inner, [...around, item]);
+  };
+  for (const item of items) note(item, []);
+  const found = new Set(blocks.filter(block => block.isEntry));
+  for (const block of blocks) {
+    for (const address of [...block.successors, ...(returns.get(block) ?? [])]) {
+      const target = blocks[order.get(address) ?? -1];
+      const entered = target && loops.get(target)!.find(loop => !loop.blocks.has(block));
+      if (entered && entered.head !== target) found.add(target);
+    }
+  }
+  return found;
+}
+
 export class RegionWriter {
   readonly #region: Region;
   readonly #descriptions: Descriptions;
@@ -49,9 +85,12 @@ export class RegionWriter {
   readonly #scratch = new ResolvedOperand();
   /** What is known of the flags' kind where each block is reached from before it. */
   readonly #kinds: (number | undefined)[] = [];
+  /** The blocks and loops that are being written, outermost first. */
+  readonly #scopes: Scope[] = [];
+  /** Blocks that a dispatch may lead to. */
+  readonly #dispatched: ReadonlySet<Block>;
+  readonly #liveness: FlagLiveness;
   #position = 0;
-  #labels: readonly Label[] = [];
-  #top!: Label;
   #hasLeft = false;
 
   constructor(region: Region, descriptions: Descriptions, forms: FormTable, helpers: HelperSource) {
@@ -75,30 +114,58 @@ export class RegionWriter {
         this.#frame.code.store32(STATE + Slot.fpuTags, 0xff);
       },
     };
+    this.#dispatched = dispatched(region);
+    this.#liveness = new FlagLiveness(address => this.#blockAt(address));
+  }
+
+  #blockAt(address: number): Block | undefined {
+    const order = this.#region.order.get(address);
+    return order === undefined ? undefined : this.#region.blocks[order];
   }
 
   /** Throws UnfitInstruction. */
   write(): RegionCode {
-    const frame = this.#frame, { code } = frame, { blocks } = this.#region;
-    frame.write(() => code.loop(top => {
-      this.#top = top;
-      code.blocks(frame.block.value, blocks.map((block, position) => labels => {
-        this.#labels = labels;
-        this.#position = position;
-        this.#block(block);
-      }));
-    }));
-    return { code, imports: frame.imports };
+    const frame = this.#frame;
+    frame.write(() => this.#scope(this.#region.items, undefined));
+    return { code: frame.code, imports: frame.imports };
+  }
+
+  /** Writes blocks and loops one behind the other. */
+  #scope(items: readonly Item[], loop: Scope['loop']): void {
+    const scope: Scope = { items, loop, at: 0, labels: [] };
+    this.#scopes.push(scope);
+    const { code } = this.#frame;
+    code.blocks(items.map((item, at) => labels => {
+      scope.at = at;
+      scope.labels = labels;
+      if (item instanceof Loop) code.loop(top => this.#scope(item.items, { of: item, top }));
+      else this.#block(item);
+    }), labels => this.#dispatch(scope, labels));
+    this.#scopes.pop();
+  }
+
+  /** Where a scope begins: goes on to the block that is to be entered. */
+  #dispatch({ items, loop }: Scope, labels: readonly Label[]): void {
+    const { code, enter } = this.#frame;
+    const targets = items.flatMap((item, at) => blocksOf(item).map(block => ({ at, block })));
+    if (!targets.some(({ block }, i) => i > 0 && this.#dispatched.has(block))) return;
+    const first = this.#region.order.get(targets[0]!.block.address)!;
+    const table = targets.map(({ at, block }) => labels[this.#dispatched.has(block) ? at : 0]!);
+    const write = (): void => code.brTable(enter.value.sub(1 + first), table);
+    if (loop) code.unlikely(enter.value, write);
+    else write();
   }
 
   #block(block: Block): void {
     const frame = this.#frame, { code, flags } = frame;
+    this.#position = this.#region.order.get(block.address)!;
     const known = this.#kinds[this.#position];
-    flags.known = block.isEntry || known === undefined ? FlagKind.unknown : known;
+    flags.enter(block.isEntry || known === undefined ? FlagKind.unknown : known);
     this.#hasLeft = false;
+    if (this.#dispatched.has(block)) code.set(frame.enter, I32.of(0));
     code.set(frame.left, frame.left.value.sub(block.steps.length * instructionCost));
-    for (const step of block.steps) {
-      const error = code.attempt(() => this.#step(step, block));
+    for (const [i, step] of block.steps.entries()) {
+      const error = code.attempt(() => this.#step(step, block, (block.steps.length - i) * instructionCost));
       if (error) throw new UnfitInstruction(step, error);
     }
     if (block.ending === Ending.interpreted) frame.leave(block.next, RegionOutcome.interpret);
@@ -106,54 +173,68 @@ export class RegionWriter {
   }
 
   /** To a known address: inside the region or out of it. */
-  #branch(target: number, condition: Parameters<Edges['direct']>[1]): void {
+  #branch(target: number, condition: I32 | undefined): void {
     if (condition?.constant === 0) return;
-    const { code, flags, left } = this.#frame;
-    const order = this.#region.order.get(target);
-    if (!condition || condition.constant !== undefined) this.#hasLeft = true;
-    if (order === undefined) {
-      if (condition && condition.constant === undefined) this.#frame.leaveWhen(condition, target, RegionOutcome.jump);
-      else this.#frame.leave(target, RegionOutcome.jump);
-      return;
-    }
-    if (order > this.#position) {
+    const unknown = condition?.constant === undefined ? condition : undefined;
+    if (!unknown) this.#hasLeft = true;
+    const block = this.#blockAt(target);
+    if (block) return this.#goTo(block, unknown);
+    if (unknown) this.#frame.leaveWhen(unknown, target, RegionOutcome.jump);
+    else this.#frame.leave(target, RegionOutcome.jump);
+  }
+
+  /** To a block of the region, if `condition` is not 0. */
+  #goTo(block: Block, condition: I32 | undefined): void {
+    const { code, flags, left, enter } = this.#frame;
+    const order = this.#region.order.get(block.address)!;
+    if (this.#liveness.isLive(block)) {
       const before = this.#kinds[order];
       this.#kinds[order] = before === undefined || before === flags.known ? flags.known : FlagKind.unknown;
-      if (condition && condition.constant === undefined) code.brIf(this.#labels[order]!, condition);
-      else code.br(this.#labels[order]!);
+      flags.flush();
+    }
+    const { label, isBack, isDirect } = this.#way(block);
+    if (!isBack && isDirect) {
+      if (condition) code.brIf(label, condition);
+      else code.br(label);
       return;
     }
-    const back = (): void => {
-      this.#frame.leaveWhen(left.value.ltS(0), target, RegionOutcome.spent);
-      code.set(this.#frame.block, I64.of(order).toI32());
-      code.br(this.#top);
+    const go = (): void => {
+      if (isBack) this.#frame.leaveWhen(left.value.ltS(0), block.address, RegionOutcome.spent);
+      if (!isDirect) code.set(enter, I32.of(order + 1));
+      code.br(label);
     };
-    if (condition) code.if(condition, back);
-    else back();
+    if (condition) code.unlikely(condition, go);
+    else go();
+  }
+
+  /** The branch that leads to a block from where the code is; not direct: by a dispatch at the head of a loop. */
+  #way(block: Block): { readonly label: Label; readonly isBack: boolean; readonly isDirect: boolean } {
+    for (let i = this.#scopes.length - 1; i >= 0; i--) {
+      const { items, loop, at, labels } = this.#scopes[i]!;
+      if (loop?.of.head === block) return { label: loop.top, isBack: true, isDirect: true };
+      const found = items.findIndex(item => (item instanceof Loop ? item.blocks.has(block) : item === block));
+      if (found < 0) continue;
+      if (found > at) {
+        const item = items[found]!;
+        return { label: labels[found]!, isBack: false, isDirect: !(item instanceof Loop) || item.head === block };
+      }
+    }
+    throw new Error('a branch against the order of blocks');
   }
 
   #indirect(target: I64): void {
-    const { code, block } = this.#frame;
     this.#hasLeft = true;
     for (const address of this.#region.returns.get(this.#region.blocks[this.#position]!) ?? []) {
-      const order = this.#region.order.get(address);
-      if (order === undefined) continue;
-      if (order > this.#position) {
-        this.#kinds[order] = FlagKind.unknown;
-        code.brIf(this.#labels[order]!, target.eq(I64.of(address)));
-      } else code.if(target.eq(I64.of(address)), () => {
-        this.#frame.leaveWhen(this.#frame.left.value.ltS(0), address, RegionOutcome.spent);
-        code.set(block, I64.of(order).toI32());
-        code.br(this.#top);
-      });
+      const block = this.#blockAt(address);
+      if (block) this.#goTo(block, target.eq(I64.of(address)));
     }
     this.#frame.leaveTo(target);
   }
 
-  #step(step: Step, block: Block): void {
+  #step(step: Step, block: Block, unspent: number): void {
     const { address, row, instruction } = step, frame = this.#frame, control = this.#control;
     const form = this.#forms.formOf(row, instruction);
-    frame.begin(address);
+    frame.begin(address, unspent, !comparing.has(row.operation));
     control.behind = address + instruction.length;
     control.target = control.behind + instruction.immediate;
     this.#memory.segment = segmentSlot(segmentOf(row, instruction));

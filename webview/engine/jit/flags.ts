@@ -8,12 +8,12 @@ import { Int, type Width } from '../semantics/int.ts';
 import type { Code, Variable } from '../wasm/code.ts';
 import { I32, I64, select } from '../wasm/values.ts';
 
-/** What the locals mean. Others: `bits - 2` of an addition, 256 more for a subtraction. */
-export const FlagKind = { word: 0, unknown: -1, logic: -2, subtraction: 256 } as const;
+/** What the locals mean. Others: `bits - 2` of an addition, 256 more for a subtraction, 512 more if `first` is the result. */
+export const FlagKind = { word: 0, unknown: -1, logic: -2, subtraction: 256, result: 512 } as const;
 
 export interface FlagLocals {
   readonly kind: Variable<I32>;
-  /** First operand, zero-extended; or the word of semantics/flags.ts. */
+  /** First operand or the result, zero-extended; or the word of semantics/flags.ts. */
   readonly first: Variable<I64>;
   /** Second operand. */
   readonly second: Variable<I64>;
@@ -21,40 +21,95 @@ export interface FlagLocals {
   readonly result: Variable<I64>;
 }
 
+/** What the locals hold, or will. */
+interface FlagValues {
+  readonly kind: I32;
+  readonly first: I64;
+  readonly second: I64;
+  readonly result: I64;
+}
+
+/** Flags that aren't in the locals yet: which of them change. */
+interface Pending {
+  readonly kind: number;
+  readonly first: I64;
+  readonly second: I64 | undefined;
+  readonly result: I64 | undefined;
+}
+
 export class RegionFlags extends Flags {
   readonly #locals: FlagLocals;
+  /** What the last instruction that set flags left, while it is not in the locals: on the way out it is written there, else only when needed. */
+  #pending: Pending | undefined;
   /** Depth of blocks at which the instruction began: what is written deeper happens on some ways only. */
   depth = 0;
   /** What is known here of the kind; FlagKind.unknown if nothing is. */
   known: number = FlagKind.unknown;
+  /** The instruction writes what an addition or subtraction gives: then that is at hand later, and the first operand isn't. */
+  writesResult = false;
 
   constructor(code: Code, locals: FlagLocals) {
     super(code);
     this.#locals = locals;
+    code.beforeBlock = () => this.flush();
   }
 
-  begin(): void {
+  begin(writesResult: boolean): void {
     this.depth = this.code.depth;
+    this.writesResult = writesResult;
+  }
+
+  /** What is known at the start of a block, where the locals hold the flags. */
+  enter(known: number): void {
+    this.known = known;
+    this.#pending = undefined;
+  }
+
+  /** Writes the flags to the locals, on the way here only. */
+  write(): void {
+    const { code } = this, locals = this.#locals;
+    if (!this.#pending) return;
+    const { kind, first, second, result } = this.#pending;
+    code.set(locals.first, first);
+    if (second) code.set(locals.second, second);
+    if (result) code.set(locals.result, result);
+    code.set(locals.kind, I32.of(kind));
+  }
+  /** From here on the locals hold the flags. */
+  flush(): void {
+    this.write();
+    this.#pending = undefined;
+  }
+
+  get #now(): FlagValues {
+    const { kind, first, second, result } = this.#locals, pending = this.#pending;
+    if (!pending) return { kind: kind.value, first: first.value, second: second.value, result: result.value };
+    return { kind: I32.of(pending.kind), first: pending.first, second: pending.second ?? second.value, result: pending.result ?? result.value };
   }
 
   #set(known: number, kind: number, first: I64, second: I64 | undefined, result: I64 | undefined): void {
-    const { code } = this, locals = this.#locals;
+    const { code } = this;
     // All values first: they may be made of the locals.
     const a = code.let(first), b = second && code.let(second), r = result && code.let(result);
-    code.set(locals.first, a);
-    if (b) code.set(locals.second, b);
-    if (r) code.set(locals.result, r);
-    code.set(locals.kind, I32.of(kind));
+    this.#pending = { kind, first: a, second: b, result: r };
     code.stored = true;
-    this.known = code.depth === this.depth ? known : FlagKind.unknown;
+    this.known = known;
+    if (code.depth === this.depth) return;
+    this.flush();
+    this.known = FlagKind.unknown;
   }
 
-  override add(a: Int, b: Int, _r: Int): void {
-    this.#set(a.bits - 2, a.bits - 2, a.i64, b.i64, undefined);
+  #operation(kind: number, a: Int, b: Int, r: Int): void {
+    const of = kind + a.bits - 2;
+    if (this.writesResult) this.#set(of + FlagKind.result, of + FlagKind.result, r.i64, b.i64, undefined);
+    else this.#set(of, of, a.i64, b.i64, undefined);
   }
-  override sub(a: Int, b: Int, _r: Int): void {
-    const kind = FlagKind.subtraction + a.bits - 2;
-    this.#set(kind, kind, a.i64, b.i64, undefined);
+
+  override add(a: Int, b: Int, r: Int): void {
+    this.#operation(0, a, b, r);
+  }
+  override sub(a: Int, b: Int, r: Int): void {
+    this.#operation(FlagKind.subtraction, a, b, r);
   }
   override logic(r: Int): void {
     this.#set(FlagKind.logic, FlagKind.word, I64.of(0), undefined, r.signed64);
@@ -72,7 +127,7 @@ export class RegionFlags extends Flags {
     return this.known > 0;
   }
   get #isSubtraction(): boolean {
-    return this.known >= FlagKind.subtraction;
+    return this.known > 0 && (this.known & FlagKind.subtraction) !== 0;
   }
   get #width(): Width {
     return ((this.known & 255) + 2) / 8 as Width;
@@ -88,26 +143,28 @@ export class RegionFlags extends Flags {
   protected override getResult(): I64 {
     this.#settle();
     if (this.#isOperation) return this.#difference().signed64;
-    const { result } = this.#locals;
-    return this.known === FlagKind.unknown ? resultOf(this.#locals) : result.value;
+    return this.known === FlagKind.unknown ? resultOf(this.#now) : this.#now.result;
   }
   protected override getAux(): I32 {
     this.#settle();
-    const { first, kind } = this.#locals;
+    const now = this.#now;
     if (this.known === FlagKind.logic) return I32.of(0);
-    if (this.known === FlagKind.word) return first.value.toI32();
-    if (this.#isOperation) return auxOf(this.#locals, I64.of(this.known & 255), I32.of(this.#isSubtraction ? 1 : 0));
-    return select(kind.value, auxOf(this.#locals, kind.value.and(255).toI64U(), kind.value.shrU(8)), first.value.toI32());
+    if (this.known === FlagKind.word) return now.first.toI32();
+    if (this.#isOperation) return auxOf(now, I32.of(this.known));
+    return select(now.kind, auxOf(now, now.kind), now.first.toI32());
   }
   protected override carryBit(): I32 {
     return this.#isOperation || this.known === FlagKind.logic ? this.cf().shl(31) : super.carryBit();
   }
 
   #operands(): [Int, Int] {
-    return [Int.cut(this.#width, this.#locals.first.value), Int.cut(this.#width, this.#locals.second.value)];
+    const { first, second } = this.#now, a = Int.cut(this.#width, first), b = Int.cut(this.#width, second);
+    if ((this.known & FlagKind.result) === 0) return [a, b];
+    return [this.#isSubtraction ? a.add(b) : a.sub(b), b];
   }
   /** The result of an addition or subtraction. */
   #difference(): Int {
+    if ((this.known & FlagKind.result) !== 0) return Int.cut(this.#width, this.#now.first);
     const [a, b] = this.#operands();
     return this.#isSubtraction ? a.sub(b) : a.add(b);
   }
@@ -116,16 +173,17 @@ export class RegionFlags extends Flags {
     if (this.known === FlagKind.logic) return I32.of(0);
     if (!this.#isOperation) return super.cf();
     const [a, b] = this.#operands();
-    return this.#isSubtraction ? a.ltU(b) : this.#difference().ltU(a);
+    return this.#isSubtraction ? a.ltU(b) : this.#difference().ltU(b);
   }
   override zf(): I32 {
     if (!this.#isOperation) return super.zf();
+    if (!this.#isSubtraction || (this.known & FlagKind.result) !== 0) return this.#difference().isZero();
     const [a, b] = this.#operands();
-    return this.#isSubtraction ? a.eq(b) : this.#difference().isZero();
+    return a.eq(b);
   }
   override sf(): I32 {
     if (this.#isOperation) return this.#difference().signed64.ltS(0);
-    return this.known === FlagKind.logic ? this.#locals.result.value.ltS(0) : super.sf();
+    return this.known === FlagKind.logic ? this.#now.result.ltS(0) : super.sf();
   }
   override of(): I32 {
     return this.known === FlagKind.logic ? I32.of(0) : super.of();
@@ -138,8 +196,8 @@ export class RegionFlags extends Flags {
   }
   /** Conditions that need no flag: SDM vol. 1 appendix B. */
   #condition(pair: number): I32 | undefined {
-    const { result } = this.#locals;
-    if (this.known === FlagKind.logic && pair >= 6) return pair === 6 ? result.value.ltS(0) : result.value.leS(0);
+    const { result } = this.#now;
+    if (this.known === FlagKind.logic && pair >= 6) return pair === 6 ? result.ltS(0) : result.leS(0);
     if (!this.#isSubtraction) return undefined;
     const [a, b] = this.#operands();
     switch (pair) {
@@ -151,29 +209,34 @@ export class RegionFlags extends Flags {
   }
 }
 
-/** The word after an addition or subtraction of `shift` + 2 bits: carries, see semantics/flags.ts. */
-function auxOf({ first, second }: FlagLocals, shift: I64, isSubtraction: I32): I32 {
-  const a = first.value, b = second.value;
-  const known = isSubtraction.constant;
-  const borrows = (): I64 => a.xor(-1).and(b).or(a.xor(-1).or(b).and(a.sub(b)));
-  const carries = (): I64 => a.and(b).or(a.or(b).and(a.add(b).xor(-1)));
-  const c = known === 1 ? borrows() : known === 0 ? carries() : select(isSubtraction, borrows(), carries());
-  return c.shrU(shift).toI32().shl(30).or(c.toI32().and(8));
+/** The word after an addition or subtraction: carries, see semantics/flags.ts. */
+function auxOf({ first, second }: FlagValues, kind: I32): I32 {
+  const isSubtraction = kind.and(FlagKind.subtraction), isResult = kind.and(FlagKind.result);
+  const { constant } = kind;
+  const either = (condition: I32, yes: I64, no: I64): I64 => (constant === undefined ? select(condition, yes, no) : condition.constant !== 0 ? yes : no);
+  const b = second;
+  const a = either(isResult, either(isSubtraction, first.add(b), first.sub(b)), first);
+  const r = either(isResult, first, either(isSubtraction, first.sub(b), first.add(b)));
+  const borrows = a.xor(-1).and(b).or(a.xor(-1).or(b).and(r));
+  const carries = a.and(b).or(a.or(b).and(r.xor(-1)));
+  const c = either(isSubtraction, borrows, carries);
+  return c.shrU(kind.and(255).toI64U()).toI32().shl(30).or(c.toI32().and(8));
 }
 
 /** The sign-extended result where the kind is only known at run time. */
-function resultOf({ kind, first, second, result }: FlagLocals): I64 {
-  const unused = I64.of(62).sub(kind.value.and(255).toI64U());
-  const r = select(kind.value.shrU(8), first.value.sub(second.value), first.value.add(second.value));
-  return select(kind.value, r.shl(unused).shrS(unused), result.value);
+function resultOf({ kind, first, second, result }: FlagValues): I64 {
+  const unused = I64.of(62).sub(kind.and(255).toI64U());
+  const r = select(kind.and(FlagKind.result), first, select(kind.and(FlagKind.subtraction), first.sub(second), first.add(second)));
+  return select(kind, r.shl(unused).shrS(unused), result);
 }
 
 /** Makes the locals `word`, whatever they are. */
 export function settleFlags(code: Code, locals: FlagLocals): void {
-  const { kind, first, result } = locals;
+  const { kind, first, second, result } = locals;
+  const now = { kind: kind.value, first: first.value, second: second.value, result: result.value };
   code.if(kind.value, () => {
-    const word = code.let(auxOf(locals, kind.value.and(255).toI64U(), kind.value.shrU(8)));
-    code.set(result, resultOf(locals));
+    const word = code.let(auxOf(now, kind.value));
+    code.set(result, resultOf(now));
     code.set(first, word.toI64U());
     code.set(kind, I32.of(FlagKind.word));
   });

@@ -43,8 +43,8 @@ export class RegionFrame implements Helpers {
   readonly #xmm: readonly Variable<V128>[];
   readonly #flagLocals: FlagLocals;
   readonly #callables = new Map<string, Callable>();
-  /** Block to enter. */
-  readonly block: Variable<I32>;
+  /** The block, counted from 1, to which a dispatch is to lead; 0 if none is under way. */
+  readonly enter: Variable<I32>;
   /** What is left of the budget: 16 for an instruction. */
   readonly left: Variable<I32>;
   /** Offset from `#base` times 8, `targetIsSet`, outcome: where and how to leave. */
@@ -53,6 +53,8 @@ export class RegionFrame implements Helpers {
   #exit!: Label;
   /** Address of the instruction at hand. */
   here = 0;
+  /** What the budget is to get back when it is left to the interpreter: 16 for it and each one behind it in its block. */
+  unspent = 0;
 
   /** Parameters of `code`: block, budget. `base` is an address from which the region's ones aren't far. */
   constructor(code: Code, base: number, source: HelperSource) {
@@ -60,7 +62,7 @@ export class RegionFrame implements Helpers {
     this.#base = base;
     this.#source = source;
     const variable = <T extends Value>(like: T): Variable<T> => code.declare(like);
-    this.block = variable(I32.of(0));
+    this.enter = variable(I32.of(0));
     this.left = variable(I32.of(0));
     this.#where = variable(I32.of(0));
     this.#flagLocals = { kind: variable(I32.of(0)), first: variable(I64.of(0)), second: variable(I64.of(0)), result: variable(I64.of(0)) };
@@ -78,7 +80,7 @@ export class RegionFrame implements Helpers {
     });
     this.#writeExit();
     code.prepend(() => {
-      code.set(this.block, code.parameter(0, 'i32'));
+      code.set(this.enter, code.parameter(0, 'i32').add(1));
       code.set(this.left, code.parameter(1, 'i32'));
       this.#load();
     });
@@ -115,28 +117,26 @@ export class RegionFrame implements Helpers {
     code.return(where.and(3));
   }
 
-  /** The next instruction to be written is the one at `here`. */
-  begin(here: number): void {
+  /** The next instruction to be written is the one at `here`. `writesResult`: see RegionFlags. */
+  begin(here: number, unspent: number, writesResult: boolean): void {
     this.here = here;
+    this.unspent = unspent;
     this.code.stored = false;
-    this.flags.begin();
+    this.flags.begin(writesResult);
   }
 
-  /** Notes where and how the way out leads. */
-  note(address: number, outcome: RegionOutcome): void {
-    this.code.set(this.#where, I32.of((address - this.#base) * 8 + outcome));
-  }
-  /** Leaves. */
+  /** Leaves. What is written behind it isn't reached. */
   leave(address: number, outcome: RegionOutcome): void {
-    this.note(address, outcome);
+    this.flags.write();
+    this.code.set(this.#where, I32.of((address - this.#base) * 8 + outcome));
     this.code.br(this.#exit);
   }
   leaveWhen(condition: I32, address: number, outcome: RegionOutcome): void {
-    this.note(address, outcome);
-    this.code.brIf(this.#exit, condition);
+    this.code.unlikely(condition, () => this.leave(address, outcome));
   }
   /** Leaves to a computed address. */
   leaveTo(target: I64): void {
+    this.flags.write();
     this.code.store64(Run.target, target);
     this.code.set(this.#where, I32.of(targetIsSet | RegionOutcome.jump));
     this.code.br(this.#exit);
@@ -146,7 +146,10 @@ export class RegionFrame implements Helpers {
   leaveIf(condition: I32): void {
     if (this.code.stored) throw new Error('an instruction that has changed something can not begin anew');
     if (condition.constant === 0) return;
-    this.leaveWhen(condition, this.here, RegionOutcome.interpret);
+    this.code.unlikely(condition, () => {
+      this.code.set(this.left, this.left.value.add(this.unspent));
+      this.leave(this.here, RegionOutcome.interpret);
+    });
   }
 
   pin(value: Int): Int {
@@ -205,9 +208,13 @@ export class RegionFrame implements Helpers {
     }
     if (!usesRegisters) return callable as Callable<R>;
     this.gprUsed = this.gprChanged = this.xmmUsed = this.xmmChanged = 0xffff;
-    return { ...callable, before: () => this.#store(0xffff, 0xffff), after: () => this.#reload() } as Callable<R>;
+    return { ...callable, before: () => this.#storeAll(), after: () => this.#reload() } as Callable<R>;
   }
 
+  #storeAll(): void {
+    this.flags.flush();
+    this.#store(0xffff, 0xffff);
+  }
   #reload(): void {
     this.#load();
     this.flags.known = this.code.depth === this.flags.depth ? FlagKind.word : FlagKind.unknown;

@@ -44,6 +44,8 @@ export class Code {
   #taken: number[] = [];
   /** Set by each store, on some way to where the code is: who sets it to false can tell whether memory may have changed since. */
   stored = false;
+  /** Called before a block, an `if` or a loop is opened: for who keeps what is written back before control divides. */
+  beforeBlock: (() => void) | undefined;
   readonly parameters: readonly Type[];
 
   constructor(parameters: readonly Type[] = []) {
@@ -130,11 +132,13 @@ export class Code {
   }
 
   block(body: (end: Label) => void): void {
+    this.beforeBlock?.();
     this.#open(0x02, body);
   }
 
   /** A branch to the label goes back to the start. */
   loop(body: (start: Label) => void): void {
+    this.beforeBlock?.();
     this.#open(0x03, body);
   }
 
@@ -144,6 +148,7 @@ export class Code {
       else otherwise?.();
       return;
     }
+    this.beforeBlock?.();
     condition.write(this.out);
     this.#open(0x04, () => {
       const before = this.stored;
@@ -183,8 +188,18 @@ export class Code {
     });
   }
 
-  /** Body n runs when `index` is n, and goes on into the next. In body n, label m leads to body m if m is greater than n. */
-  blocks(index: I32, bodies: readonly ((labels: readonly Label[]) => void)[]): void {
+  /** `then` runs, and ends with a branch, if `condition` is not 0: not a place where control divides for who watches blocks. */
+  unlikely(condition: I32, then: () => void): void {
+    condition.write(this.out);
+    const { beforeBlock, stored } = this;
+    this.beforeBlock = undefined;
+    this.#open(0x04, then);
+    this.beforeBlock = beforeBlock;
+    this.stored = stored;
+  }
+
+  /** Body n goes on into the next; in body n, label m leads to body m if m is greater than n. `start` may branch to any body; else the first runs. */
+  blocks(bodies: readonly ((labels: readonly Label[]) => void)[], start: (labels: readonly Label[]) => void): void {
     const outer = this.#depth, count = bodies.length;
     const labels = bodies.map((_, n) => ({ depth: outer + count - n }));
     for (let i = 0; i < count; i++) {
@@ -192,10 +207,7 @@ export class Code {
       this.out.u8(VOID);
     }
     this.#depth += count;
-    index.write(this.out);
-    this.out.u8(0x0e);
-    this.out.u32(count - 1);
-    for (let i = 0; i < count; i++) this.out.u32(i);
+    start(labels);
     for (const body of bodies) {
       this.#depth--;
       this.out.u8(0x0b);
@@ -230,6 +242,14 @@ export class Code {
       this.stored = stored;
       return error;
     }
+  }
+
+  /** A branch to the label with the number that `index` is; to the last one if there is none. */
+  brTable(index: I32, labels: readonly Label[]): void {
+    index.write(this.out);
+    this.out.u8(0x0e);
+    this.out.u32(labels.length - 1);
+    for (const label of labels) this.out.u32(this.#depth - label.depth);
   }
 
   br(label: Label): void {

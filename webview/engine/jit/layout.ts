@@ -1,0 +1,66 @@
+/**
+ * The order in which a region's blocks are written, and its loops: each loop is one WebAssembly `loop` with its blocks in one stretch, so that
+ * branches go forward or to the head of a loop around them. What enters a loop elsewhere than at its head goes through the head.
+ */
+import type { Block } from './discover.ts';
+
+export class Loop {
+  /** The head is the first block of the first item. */
+  readonly items: readonly Item[];
+  /** Blocks in it. */
+  readonly blocks: ReadonlySet<Block>;
+
+  constructor(items: readonly Item[]) {
+    this.items = items;
+    this.blocks = new Set(items.flatMap(blocksOf));
+  }
+
+  get head(): Block {
+    return this.items[0] as Block;
+  }
+}
+
+export type Item = Block | Loop;
+
+export function blocksOf(item: Item): Block[] {
+  return item instanceof Loop ? item.items.flatMap(blocksOf) : [item];
+}
+
+/** Where control goes from a block inside of the region. */
+export type Edges = (block: Block) => readonly Block[];
+
+/** Nests `blocks`, which come in reverse postorder. */
+export function layOut(blocks: readonly Block[], edges: Edges): Item[] {
+  return components(blocks, edges).map(component => {
+    const [head] = component as [Block];
+    if (component.length === 1) return edges(head).includes(head) ? new Loop([head]) : head;
+    return new Loop([head, ...layOut(component.slice(1), edges)]);
+  });
+}
+
+/** Strongly connected components of the graph that `blocks` are, in topological order, each in the order of `blocks` (R. Tarjan, 1972). */
+function components(blocks: readonly Block[], edges: Edges): Block[][] {
+  const position = new Map(blocks.map((block, i) => [block, i]));
+  const index = new Map<Block, number>(), low = new Map<Block, number>(), stack: Block[] = [], onStack = new Set<Block>();
+  const found: Block[][] = [];
+  const visit = (block: Block): void => {
+    const own = index.size;
+    index.set(block, own);
+    low.set(block, own);
+    stack.push(block);
+    onStack.add(block);
+    for (const next of edges(block)) {
+      if (!position.has(next)) continue;
+      if (!index.has(next)) {
+        visit(next);
+        low.set(block, Math.min(low.get(block)!, low.get(next)!));
+      } else if (onStack.has(next)) low.set(block, Math.min(low.get(block)!, index.get(next)!));
+    }
+    if (low.get(block) !== own) return;
+    const component = stack.splice(stack.indexOf(block));
+    for (const member of component) onStack.delete(member);
+    found.push(component.sort((a, b) => position.get(a)! - position.get(b)!));
+  };
+  for (const block of blocks) if (!index.has(block)) visit(block);
+  return found.reverse();
+}
