@@ -110,6 +110,7 @@ export class RegionFrame implements Helpers {
 
   #writeExit(): void {
     const { code } = this;
+    this.flags.enter(FlagKind.unknown);
     this.#store(this.gprChanged, this.xmmChanged);
     const where = this.#where.value;
     code.if(where.and(targetIsSet).eqz(), () => code.store64(Run.target, I64.of(this.#base).add(where.shrS(3).toI64S())));
