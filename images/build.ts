@@ -61,9 +61,12 @@ async function writeImage(project: string, recipe: Recipe, rootfs: string, direc
   rmSync(work, { recursive: true, force: true });
   const { files, chunks } = await writeChunks(image, disk.chunkSize, work);
   const shape = { size: disk.size, chunkSize: disk.chunkSize, chunks };
+  const boot = chunksOf(image.boot, disk.chunkSize, chunks);
+  const known = new Set(boot);
+  const together = image.together.map(ranges => chunksOf(ranges, disk.chunkSize, chunks).filter(index => !known.has(index) && known.add(index))).filter(list => list.length > 1);
   const manifest: Manifest = {
     format: manifestFormat, name, recipe: name, recipeHash, id: imageId(shape), date, size: disk.size, blockSize: 4096, chunkSize: disk.chunkSize,
-    compression: 'deflate-raw', boot: chunksOf(image.boot, disk.chunkSize, chunks), files, chunks, packages: installedPackages(rootfs),
+    compression: 'deflate-raw', boot, together, files, chunks, packages: installedPackages(rootfs),
   };
   writeFileSync(join(work, 'manifest.json'), writeManifest(manifest));
   rmSync(directory, { recursive: true, force: true });
@@ -99,7 +102,7 @@ async function build(project: string, recipe: Recipe): Promise<void> {
   const boot = new Set(manifest.boot);
   const bootBytes = manifest.chunks.filter(chunk => boot.has(chunk.index)).reduce((sum, chunk) => sum + chunk.length, 0);
   log(`image ${name}: ${(bytes / 1e6).toFixed(1)} MB in ${manifest.files.length} files, ${manifest.chunks.length} chunks of ${manifest.chunkSize / 1024} KiB, `
-    + `${manifest.packages.length} packages; boot ${manifest.boot.length} chunks, ${(bootBytes / 1e6).toFixed(1)} MB; ${seconds(middle)}`);
+    + `${manifest.packages.length} packages; boot ${manifest.boot.length} chunks, ${(bootBytes / 1e6).toFixed(1)} MB, ${(manifest.together ?? []).flat().length} for ${(manifest.together ?? []).length} commands; ${seconds(middle)}`);
   log(`id ${manifest.id}`);
 }
 

@@ -133,7 +133,7 @@ test('device nodes keep small and large numbers, and large owners are whole', ()
 test('what a boot uses lies first, in the order of use', () => {
   const tree = directory({ a: patterned(50_000), usr: directory({ bin: directory({ sh: patterned(9000), other: patterned(9000) }), lib: directory({ c: patterned(9000) }) }) });
   const blockOf = (path: string, name: string): number => Number(/\(0(?:-\d+)?\):(\d+)/.exec(debugfs(path, `stat ${name}`))![1]);
-  const image = layOutExt2(tree, { ...options, order: { boot: ['/usr/lib/c', '/usr/bin/sh', '/not/there'], later: ['/usr/bin/other'] } });
+  const image = layOutExt2(tree, { ...options, order: { boot: ['/usr/lib/c', '/usr/bin/sh', '/not/there'], later: [['/usr/bin/other']] } });
   const path = save(image, 'order.ext2');
   fsck(path);
   const blocks = ['/', '/usr', '/usr/lib', '/usr/lib/c', '/usr/bin', '/usr/bin/sh', '/usr/bin/other', '/lost+found', '/a'].map(name => blockOf(path, name));
@@ -141,6 +141,10 @@ test('what a boot uses lies first, in the order of use', () => {
   const end = image.boot.at(-1)![1] / 4096;
   expect(end).toBeGreaterThan(blockOf(path, '/usr/bin/sh'));
   expect(end).toBeLessThanOrEqual(blockOf(path, '/usr/bin/other'));
+  const later = blockOf(path, '/usr/bin/other');
+  expect(image.together).toHaveLength(1);
+  expect(image.together[0]!.some(([from, to]) => from <= later * 4096 && to > later * 4096)).toBe(true);
+  expect(image.boot.some(([from, to]) => from <= later * 4096 && to > later * 4096)).toBe(false);
 });
 
 test('refuses what does not fit, with a sentence', () => {

@@ -32,6 +32,8 @@ export interface Ext2Image {
   read(position: number, into: Uint8Array): boolean;
   /** Byte ranges [start, end) that a boot reads, in order of use. */
   readonly boot: readonly (readonly [number, number])[];
+  /** The same for each command of the order, as far as nothing before has used it. */
+  readonly together: readonly (readonly (readonly [number, number])[])[];
   readonly usedBlocks: number;
   readonly usedInodes: number;
 }
@@ -52,23 +54,26 @@ interface Placed extends Placement { readonly node: TreeNode; readonly inode: nu
 export function layOutExt2(root: DirectoryNode, options: Ext2Options): Ext2Image {
   const disk = geometry(options.size, options.inodes, inodeBytes);
   const tree = withLostAndFound(root, options.date);
-  const { nodes, bootCount } = layoutOrder(tree, options.order ?? { boot: [], later: [] });
+  const { nodes, bootCount, ends } = layoutOrder(tree, options.order ?? { boot: [], later: [] });
   if (lostAndFoundInode + nodes.length > disk.inodesPerGroup * disk.groups) throw new Error(`${nodes.length} files do not fit into ${options.inodes} inodes`);
 
   const numbers = numberInodes(nodes, tree);
   const placer = new Ext2Placer(disk);
   const placed: Placed[] = [];
   const parents = parentNumbers(tree, numbers);
-  const bootRanges: [number, number][] = [];
+  const ranges: [number, number][][] = [[], ...ends.map((): [number, number][] => [])];
+  let section = 0;
   for (const [i, node] of nodes.entries()) {
     const inode = numbers.get(node)!;
     const start = placer.position;
     const entry = place(node, inode, parents.get(node) ?? rootInode, numbers, placer);
     placed.push(entry);
-    if (i < bootCount) {
+    while (section <= ends.length && i >= [bootCount, ...ends][section]!) section++;
+    const used = ranges[section];
+    if (used) {
       const at = disk.inodeAt(inode);
-      bootRanges.push([at - (at % blockBytes), at - (at % blockBytes) + blockBytes]);
-      if (placer.position > start) bootRanges.push([start * blockBytes, placer.position * blockBytes]);
+      used.push([at - (at % blockBytes), at - (at % blockBytes) + blockBytes]);
+      if (placer.position > start) used.push([start * blockBytes, placer.position * blockBytes]);
     }
   }
   countLinks(tree, placed);
@@ -78,7 +83,8 @@ export function layOutExt2(root: DirectoryNode, options: Ext2Options): Ext2Image
   return {
     size: options.size,
     read: (position, into) => readSegments(segments, position, into),
-    boot: bootCount === 0 ? [] : [superblocks, ...bootRanges],
+    boot: bootCount === 0 ? [] : [superblocks, ...ranges[0]!],
+    together: ranges.slice(1),
     usedBlocks: placer.used,
     usedInodes: placed.length + lostAndFoundInode - 2,
   };

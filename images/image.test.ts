@@ -132,13 +132,13 @@ test('the chunks of a boot hold the superblock, the inode and the file', async (
 });
 
 test('an order file is read as it was written, and unknown paths are left out', () => {
-  const order = { boot: ['/a', '/b'], later: ['/c'] };
+  const order = { boot: ['/a', '/b'], later: [['/c'], ['/d', '/e']] };
   expect(readOrder(formatOrder(order))).toEqual(order);
   expect(readOrder('')).toEqual({ boot: [], later: [] });
   const tree = fromDirectory(join(scratch, 'source'));
   expect(layoutOrder(tree, { boot: ['/gone'], later: [] }).bootCount).toBe(0);
   // The root, d and its files.
-  expect(layoutOrder(tree, { boot: ['/d/f3'], later: ['/d/f3', '/d/f4'] }).nodes).toHaveLength(42);
+  expect(layoutOrder(tree, { boot: ['/d/f3'], later: [['/d/f3'], ['/d/f4']] }).nodes).toHaveLength(42);
 });
 
 test('licences by DEP 5 fields, by common-licenses, by wording', () => {

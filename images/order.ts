@@ -1,11 +1,11 @@
 /** In which order the nodes of a tree are laid out. */
 import { findNode, type DirectoryNode, type TreeNode } from './tree.ts';
 
-/** All nodes of a tree, each once; the first `bootCount` are those that a boot uses. */
-export interface LayoutOrder { readonly nodes: readonly TreeNode[]; readonly bootCount: number }
+/** All nodes of a tree, each once; the first `bootCount` are those that a boot uses, and those of each of the commands after it end before `ends`. */
+export interface LayoutOrder { readonly nodes: readonly TreeNode[]; readonly bootCount: number; readonly ends: readonly number[] }
 
-/** What is used, as absolute paths in order of use: by a boot to the prompt, and by common programs after it. */
-export interface UseOrder { readonly boot: readonly string[]; readonly later: readonly string[] }
+/** What is used, as absolute paths in order of use: by a boot to the prompt, and by each of some common commands after it. */
+export interface UseOrder { readonly boot: readonly string[]; readonly later: readonly (readonly string[])[] }
 
 /**
  * The nodes in `order` (unknown paths left out), each after the directories that lead to it, symlinks not followed; then all other
@@ -15,11 +15,14 @@ export function layoutOrder(root: DirectoryNode, order: UseOrder): LayoutOrder {
   const nodes = new Set<TreeNode>();
   addUsed(root, order.boot, nodes);
   const bootCount = nodes.size;
-  addUsed(root, order.later, nodes);
+  const ends = order.later.map(paths => {
+    addUsed(root, paths, nodes);
+    return nodes.size;
+  });
   nodes.add(root);
   addDirectories(root, nodes);
   addOthers(root, nodes);
-  return { nodes: [...nodes], bootCount };
+  return { nodes: [...nodes], bootCount, ends };
 }
 
 function addUsed(root: DirectoryNode, paths: readonly string[], nodes: Set<TreeNode>): void {
@@ -47,14 +50,19 @@ function addOthers(directory: DirectoryNode, nodes: Set<TreeNode>): void {
 
 const divider = '---';
 
-/** Reads an order file: one absolute path a line, first the boot, after a line `---` the rest; empty lines and those that start with # are left out. */
+/** Reads an order file: one absolute path a line, first the boot, after lines `---` what each command uses; empty lines and those that start with # are left out. */
 export function readOrder(text: string): UseOrder {
   const lines = text.split('\n').map(line => line.trim()).filter(line => line !== '' && !line.startsWith('#'));
-  const middle = lines.includes(divider) ? lines.indexOf(divider) : lines.length;
-  return { boot: lines.slice(0, middle), later: lines.slice(middle + 1) };
+  const sections: string[][] = [[]];
+  for (const line of lines) {
+    if (line === divider) sections.push([]);
+    else sections.at(-1)!.push(line);
+  }
+  const [boot, ...later] = sections;
+  return { boot: boot!, later };
 }
 
 /** The text of an order file. */
 export function formatOrder(order: UseOrder): string {
-  return ['# Files in order of use, measured by images/trace.ts: a boot to the prompt, then common programs.', ...order.boot, divider, ...order.later, ''].join('\n');
+  return ['# Files in order of use, measured by images/trace.ts: a boot to the prompt, then common commands.', ...order.boot, ...order.later.flatMap(paths => [divider, ...paths]), ''].join('\n');
 }

@@ -94,21 +94,16 @@ function main(project: string, name: string): void {
     execFileSync('mount', ['-t', 'proc', 'proc', join(copy, 'proc')]);
     try {
       const seen = new Set<string>();
-      const list = (commands: readonly string[], input: string, first: readonly string[] = []): string[] => {
-        const fresh: string[] = [];
-        for (const paths of [first, ...commands.map(command => trace(recipe, copy, command, input))]) {
-          for (const path of paths.flatMap(used => walkPath(tree, used))) {
-            if (path === '/' || seen.has(path) || /^\/(dev|proc|sys|run|tmp)\//.test(path)) continue;
-            seen.add(path);
-            fresh.push(path);
-          }
-        }
-        return fresh;
+      const fresh = (paths: readonly string[]): string[] => {
+        const found = paths.flatMap(used => walkPath(tree, used)).filter(path => path !== '/' && !seen.has(path) && !/^\/(dev|proc|sys|run|tmp)\//.test(path));
+        for (const path of found) seen.add(path);
+        return [...new Set(found)];
       };
-      const order = { boot: list(recipe.use.boot, 'exit\n', machineReads), later: list(recipe.use.later.map(command => `/bin/bash -c '${command}'`), '') };
+      const boot = fresh([...machineReads, ...recipe.use.boot.flatMap(command => trace(recipe, copy, command, 'exit\n'))]);
+      const order = { boot, later: recipe.use.later.map(command => fresh(trace(recipe, copy, `/bin/bash -c '${command}'`, ''))) };
       const path = join(project, `images/recipes/${name}.order.txt`);
       writeFileSync(path, formatOrder(order));
-      console.log(`${path}: ${order.boot.length} files at boot, ${order.later.length} later`);
+      console.log(`${path}: ${order.boot.length} files at boot, ${order.later.flat().length} by ${order.later.length} commands later`);
     } finally {
       execFileSync('umount', [join(copy, 'proc')]);
     }

@@ -104,6 +104,21 @@ test('concurrent misses of a chunk are one request, with the chunk after it', as
   expect(device.stats).toEqual({ chunks: 2, bytes: requests[0]![1], requests: 1, failures: 0 });
 });
 
+test('what is read together comes once one of it is missed, and only once', async () => {
+  const { device, requests } = make({ manifest: { ...manifest, together: [[9, 10, 11, 12, 2], [14, 15]] }, readAhead: 0 });
+  await readAsync(device, 10 * chunkSize, 512);
+  for (const index of [9, 11, 12, 2]) {
+    await readAsync(device, index * chunkSize, 512);
+    expect(device.read(index * chunkSize, new Uint8Array(512))).toBe(0);
+  }
+  const [tenth, ninth, eleventh, second] = [10, 9, 11, 2].map(index => manifest.chunks.find(chunk => chunk.index === index)!);
+  const twelfth = manifest.chunks.find(chunk => chunk.index === 12)!;
+  expect(requests).toEqual([
+    [tenth!.offset, tenth!.length], [ninth!.offset, ninth!.length], [eleventh!.offset, eleventh!.length + twelfth.length], [second!.offset, second!.length],
+  ]);
+  expect(device.stats.chunks).toBe(5);
+});
+
 test('what a boot reads comes in few requests', async () => {
   const { device, requests } = make();
   device.prefetchBoot();

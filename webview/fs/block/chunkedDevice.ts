@@ -43,6 +43,8 @@ export class ChunkedDevice implements BlockDevice {
   readonly #chunkSize: number;
   /** By index; all-zero chunks are absent. */
   readonly #chunks = new Map<number, ManifestChunk>();
+  /** By chunk, those that are read together with it, until one of them was missed. */
+  readonly #together = new Map<number, readonly number[]>();
   readonly #resident = new Map<number, Resident>();
   readonly #pending = new Map<number, Pending>();
   /** Until when a failed chunk answers -EIO. */
@@ -62,6 +64,7 @@ export class ChunkedDevice implements BlockDevice {
     this.size = options.manifest.size;
     this.#chunkSize = options.manifest.chunkSize;
     for (const chunk of options.manifest.chunks) this.#chunks.set(chunk.index, chunk);
+    for (const list of options.manifest.together ?? []) for (const index of list) this.#together.set(index, list);
   }
 
   get stats(): ChunkStats {
@@ -209,6 +212,11 @@ export class ChunkedDevice implements BlockDevice {
       if (!this.#extends(run, next)) break;
     }
     void this.#fetchRun(run);
+    const together = this.#together.get(chunk.index);
+    if (together) {
+      for (const index of together) this.#together.delete(index);
+      this.#want(together);
+    }
     return this.#pending.get(chunk.index)!.wait;
   }
 

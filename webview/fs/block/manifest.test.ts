@@ -20,6 +20,8 @@ const chunk = (change: Record<string, unknown>): unknown => changed({ chunks: [{
 
 test('what is written is read back', () => {
   expect(readManifest(writeManifest(good))).toEqual(good);
+  const together = { ...good, together: [[0, 3], [3]] };
+  expect(readManifest(writeManifest(together))).toEqual(together);
 });
 
 test('the id depends on content and shape, not on packing', () => {
@@ -47,6 +49,8 @@ describe('what is wrong is said in a sentence', () => {
     [changed({ size: '1' }), /"size"/],
     [changed({ compression: 'zstd' }), /"compression" is "zstd"/],
     [changed({ boot: [0.5] }), /"boot"/],
+    [changed({ together: [0] }), /"together"/],
+    [changed({ together: [[0], ['1']] }), /"together"/],
     [changed({ files: {} }), /"files" is not a list/],
     [changed({ files: [{ name: '../secret', size: 128 }] }), /no plain name/],
     [changed({ files: [{ name: '..', size: 128 }] }), /no plain name/],

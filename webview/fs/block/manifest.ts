@@ -62,6 +62,8 @@ export interface Manifest {
   readonly compression: 'deflate-raw';
   /** The chunks that a boot to the prompt reads, in order of use, as far as known. */
   readonly boot: readonly number[];
+  /** Lists of chunks that are read together, as by one program, in order of use: who lacks one will want the others. May be missing. */
+  readonly together?: readonly (readonly number[])[];
   readonly files: readonly ManifestFile[];
   /** In ascending order of `index`; what is missing is zero. */
   readonly chunks: readonly ManifestChunk[];
@@ -130,6 +132,8 @@ function headProblem(value: Fields): string | undefined {
   if (value.size % value.blockSize !== 0) return '"size" is not a multiple of the block size';
   if (value.compression !== 'deflate-raw') return `"compression" is ${JSON.stringify(value.compression) ?? 'missing'}, not "deflate-raw"`;
   if (!Array.isArray(value.boot) || !value.boot.every(isCount)) return '"boot" is not a list of chunks';
+  const { together = [] } = value;
+  if (!Array.isArray(together) || !together.every(list => Array.isArray(list) && list.every(isCount))) return '"together" is not a list of lists of chunks';
   return undefined;
 }
 
