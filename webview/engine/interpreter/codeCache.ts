@@ -26,6 +26,8 @@ const endings: ReadonlySet<string> = new Set(['JMP', 'JMPF', 'RET', 'RETF', 'IRE
 export interface CodeSpace {
   /** Frame behind an executable page, or 0. */
   executable(address: number): number;
+  /** Host address of a byte, or a negative number. */
+  translate(address: number, write: boolean): number;
 }
 
 /** What is decoded of one frame. */

@@ -3,7 +3,7 @@
  * calls across pages. What is decoded but was never reached by the interpreter is taken for cold and left out.
  */
 import type { Decoder } from '../x86/decoder.ts';
-import { Instruction } from '../x86/instruction.ts';
+import { Instruction, REGISTER_NONE, REGISTER_RIP } from '../x86/instruction.ts';
 import { ADDRESSING, type Row } from '../x86/rows.ts';
 import type { CodeSpace } from '../interpreter/codeCache.ts';
 import { Loop, blocksOf, layOut, type Item } from './layout.ts';
@@ -36,6 +36,9 @@ export class Block {
   successors: number[] = [];
   /** Target of a direct call that ends it. */
   callee: number | undefined;
+  /** It ends with a jump, call or return to a computed address: whose targets, if any are known, are `ways`. */
+  isIndirect = false;
+  ways: number[] = [];
   /** Of the successors: where control comes back to after what ends the block was done outside. */
   reentry: number | undefined;
   /** Control may come here from outside: the dispatcher knows it. */
@@ -56,14 +59,17 @@ export interface Region {
   readonly order: ReadonlyMap<number, number>;
   /** Pages that it has code of: address and frame. */
   readonly pages: ReadonlyMap<number, number>;
-  /** Return addresses by the block that a `ret` ends. */
-  readonly returns: ReadonlyMap<Block, readonly number[]>;
+  /** Where computed jumps were seen to lead; what the resolver knows. */
+  readonly targets: readonly number[];
 }
 
-/** What a region may not become larger than. */
+/** What a region may not become larger than; one whose computed jumps are known has proved that it is worth more. */
 const mostBlocks = 50, mostSteps = 400, longestBlock = 64;
-/** Branches farther than this from the head leave the region. */
-const farthest = 2 ** 27;
+const mostBlocksWithTargets = 150, mostStepsWithTargets = 1200;
+/** Computed targets that are compared one by one; more are found by a table (RESOLVER). */
+const mostCompared = 3;
+/** Address that stands for the block that finds the block at a computed address. */
+export const RESOLVER = -1;
 
 export interface DiscoverOptions {
   readonly decoder: Decoder;
@@ -72,6 +78,8 @@ export interface DiscoverOptions {
   readonly rows: readonly Row[];
   /** The interpreter has reached the code at this address. */
   readonly isSeen: (address: number) => boolean;
+  /** The eight bytes at an address as a number, if they can be read. */
+  readonly word: (address: number) => number | undefined;
   /** This tier can write out the instruction. */
   readonly isFit: (row: Row, instruction: Instruction) => boolean;
 }
@@ -87,12 +95,15 @@ export class Discovery {
   readonly #waiting: number[];
   /** Where control comes back to after it was outside. */
   readonly #entries = new Set<number>();
+  readonly #targets: readonly number[];
   #steps = 0;
 
-  constructor(options: DiscoverOptions, head: number) {
+  /** `targets`: where computed jumps of the region are known to lead. */
+  constructor(options: DiscoverOptions, head: number, targets: readonly number[] = []) {
     this.#options = options;
     this.#head = head;
-    this.#waiting = [head];
+    this.#targets = targets.filter(target => target !== head && options.isSeen(target));
+    this.#waiting = [head, ...this.#targets];
   }
 
   /** The region around `head`; undefined when nothing there can be compiled. */
@@ -101,17 +112,33 @@ export class Discovery {
     const head = this.#blocks.get(this.#head);
     if (!head || head.steps.length === 0) return undefined;
     head.isEntry = true;
-    const sorted = this.#sorted(head), returns = this.#returns(sorted);
-    const items = layOut(sorted, block => this.#edges(block, returns));
+    const targets = [this.#head, ...this.#targets].filter(target => (this.#blocks.get(target)?.steps.length ?? 0) > 0);
+    this.#lead(targets);
+    const items = layOut(this.#sorted(head), block => this.#edges(block));
     const blocks = items.flatMap(blocksOf);
     this.#enterLoops(items);
-    return { head: this.#head, blocks, items, order: new Map(blocks.map((block, i) => [block.address, i])), pages: this.#pages, returns };
+    return { head: this.#head, blocks, items, order: new Map(blocks.map((block, i) => [block.address, i])), pages: this.#pages, targets };
   }
 
   /** Blocks that control may go to from `block` without leaving the region. */
-  #edges(block: Block, returns: Region['returns']): Block[] {
-    const addresses = [...block.successors.filter(address => address !== block.reentry || address === block.callee), ...(returns.get(block) ?? [])];
+  #edges(block: Block): Block[] {
+    const addresses = block.successors.filter(address => address !== block.reentry || address === block.callee || block.ways.includes(address));
     return addresses.flatMap(address => this.#blocks.get(address) ?? []);
+  }
+
+  /** Tells computed jumps and returns their targets. */
+  #lead(targets: readonly number[]): void {
+    const learned = targets.length > 1 ? (targets.length > mostCompared ? [RESOLVER] : targets) : [];
+    this.#findReturns(targets);
+    for (const block of this.#blocks.values()) {
+      if (block.isIndirect && block.ways.length === 0) block.ways = [...learned];
+      block.successors.push(...block.ways);
+    }
+    if (learned[0] !== RESOLVER) return;
+    const resolver = new Block(RESOLVER);
+    resolver.ending = Ending.jumps;
+    resolver.successors = [...targets];
+    this.#blocks.set(RESOLVER, resolver);
   }
 
   /** A loop is left when the budget is spent, and entered again at its head. */
@@ -127,10 +154,15 @@ export class Discovery {
     if (this.#blocks.has(address)) return;
     const owner = this.#owner.get(address);
     if (owner) return this.#split(owner, address);
-    if (this.#blocks.size >= mostBlocks || this.#steps >= mostSteps) return;
+    if (this.#isFull) return;
     const block = new Block(address);
     this.#blocks.set(address, block);
     this.#fill(block);
+  }
+
+  get #isFull(): boolean {
+    if (this.#targets.length > 0) return this.#blocks.size >= mostBlocksWithTargets || this.#steps >= mostStepsWithTargets;
+    return this.#blocks.size >= mostBlocks || this.#steps >= mostSteps;
   }
 
   #fill(block: Block): void {
@@ -138,7 +170,7 @@ export class Discovery {
     for (;;) {
       block.next = address;
       if (address !== block.address && this.#blocks.has(address)) return void block.successors.push(address);
-      if (block.steps.length >= longestBlock || this.#steps >= mostSteps) return this.#goOn(block, address);
+      if (block.steps.length >= longestBlock || this.#steps >= mostStepsWithTargets) return this.#goOn(block, address);
       const step = this.#decode(address);
       if (!step || !this.#options.isFit(step.row, step.instruction)) {
         block.ending = Ending.interpreted;
@@ -181,14 +213,17 @@ export class Discovery {
       case 'JMP':
         block.ending = Ending.jumps;
         if (direct) this.#jump(block, target);
+        else this.#computed(block, instruction);
         return true;
       case 'CALL':
         block.ending = Ending.jumps;
-        if (direct && this.#jump(block, target)) block.callee = target;
+        if (!direct) block.callee = this.#computed(block, instruction);
+        else if (this.#jump(block, target)) block.callee = target;
         if (this.#options.isSeen(next)) this.#enter(block, next);
         return true;
       case 'RET':
         block.ending = Ending.jumps;
+        block.isIndirect = true;
         return true;
       case 'SYSCALL': case 'INT3': case 'INT':
         block.ending = Ending.jumps;
@@ -200,10 +235,21 @@ export class Discovery {
   }
 
   #jump(block: Block, target: number): boolean {
-    if (Math.abs(target - this.#head) > farthest || !this.#options.isSeen(target)) return false;
+    if (!this.#options.isSeen(target)) return false;
     block.successors.push(target);
     this.#waiting.push(target);
     return true;
+  }
+
+  /** A jump or call to an address in memory that the code names (PLT) most likely leads where it does now: that is compared when it runs. */
+  #computed(block: Block, { base, index, displacement }: Instruction): number | undefined {
+    block.isIndirect = true;
+    if (base !== REGISTER_RIP || index !== REGISTER_NONE) return undefined;
+    const target = this.#options.word(block.next + displacement);
+    if (target === undefined || target < 0 || !this.#options.isSeen(target)) return undefined;
+    block.ways = [target];
+    this.#waiting.push(target);
+    return target;
   }
 
   #decode(address: number): Step | undefined {
@@ -249,6 +295,10 @@ export class Discovery {
     block.successors = [address];
     block.callee = undefined;
     block.reentry = undefined;
+    rest.isIndirect = block.isIndirect;
+    rest.ways = block.ways;
+    block.isIndirect = false;
+    block.ways = [];
     this.#blocks.set(address, rest);
     for (const step of rest.steps) this.#owner.set(step.address, rest);
   }
@@ -280,20 +330,17 @@ export class Discovery {
     return postorder.reverse();
   }
 
-  /** Where the `ret`s of functions that the region calls may go. */
-  #returns(blocks: readonly Block[]): Map<Block, readonly number[]> {
+  /** Where the `ret`s of functions that the region calls may go: what computed calls lead to is any of `targets`. */
+  #findReturns(targets: readonly number[]): void {
     const callers = new Map<number, number[]>();
-    for (const block of blocks) {
-      if (block.callee === undefined) continue;
-      const known = callers.get(block.callee) ?? [];
-      if (this.#blocks.has(block.next)) known.push(block.next);
-      callers.set(block.callee, known);
+    for (const block of this.#blocks.values()) {
+      if (block.reentry === undefined || !this.#blocks.has(block.reentry)) continue;
+      const callees = block.callee !== undefined ? [block.callee] : block.isIndirect ? targets : [];
+      for (const callee of callees) callers.set(callee, [...(callers.get(callee) ?? []), block.reentry]);
     }
-    const returns = new Map<Block, number[]>();
     for (const [callee, addresses] of callers) this.#eachReturn(callee, block => {
-      returns.set(block, [...new Set([...(returns.get(block) ?? []), ...addresses])].slice(0, 8));
+      block.ways = [...new Set([...block.ways, ...addresses])].slice(0, 8);
     });
-    return returns;
   }
 
   /** Visits the blocks of a function that end in `ret`; what it calls is not part of it. */
@@ -304,7 +351,7 @@ export class Discovery {
       if (!block || visited.has(address)) continue;
       visited.add(address);
       if (block.steps.at(-1)?.row.operation === 'RET') visit(block);
-      for (const successor of block.successors) if (successor !== block.callee) waiting.push(successor);
+      else waiting.push(...block.successors.filter(successor => successor !== block.callee), ...(block.callee === undefined ? block.ways : []));
     }
   }
 }

@@ -14,7 +14,8 @@ import { displacementOf, segmentOf, segmentSlot } from '../interpreter/record.ts
 import { RegionOutcome, STATE, Slot } from '../state.ts';
 import { RegionControl, RegionMemory, RegionRegisters, RegionStack, type Edges } from './access.ts';
 import { StepContext, type RegionParts } from './context.ts';
-import { Ending, type Block, type Region, type Step } from './discover.ts';
+import { Ending, RESOLVER, type Block, type Region, type Step } from './discover.ts';
+import { perfectHash } from './perfectHash.ts';
 import { Loop, blocksOf, type Item } from './layout.ts';
 import { FlagLiveness } from './liveness.ts';
 import { FlagKind } from './flags.ts';
@@ -54,7 +55,7 @@ export class UnfitInstruction extends Error {
 }
 
 /** Blocks that are entered from outside of the region, or from outside of a loop that they are in and not the head of. */
-function dispatched({ blocks, items, order, returns }: Region): Set<Block> {
+function dispatched({ blocks, items, order }: Region): Set<Block> {
   const loops = new Map<Block, Loop[]>();
   const note = (item: Item, around: Loop[]): void => {
     if (!(item instanceof Loop)) return void loops.set(item, around);
@@ -63,7 +64,7 @@ function dispatched({ blocks, items, order, returns }: Region): Set<Block> {
   for (const item of items) note(item, []);
   const found = new Set(blocks.filter(block => block.isEntry));
   for (const block of blocks) {
-    for (const address of [...block.successors, ...(returns.get(block) ?? [])]) {
+    for (const address of block.successors) {
       const target = blocks[order.get(address) ?? -1];
       const entered = target && loops.get(target)!.find(loop => !loop.blocks.has(block));
       if (entered && entered.head !== target) found.add(target);
@@ -97,7 +98,7 @@ export class RegionWriter {
     this.#region = region;
     this.#descriptions = descriptions;
     this.#forms = forms;
-    this.#frame = new RegionFrame(new Code(['i32', 'i32']), region.head, helpers);
+    this.#frame = new RegionFrame(new Code(['i32', 'i32']), helpers);
     this.#registers = new RegionRegisters(this.#frame);
     this.#memory = new RegionMemory(this.#frame);
     this.#stack = new RegionStack(this.#frame, this.#memory);
@@ -162,6 +163,7 @@ export class RegionWriter {
     const known = this.#kinds[this.#position];
     flags.enter(block.isEntry || known === undefined ? FlagKind.unknown : known);
     this.#hasLeft = false;
+    if (block.address === RESOLVER) return this.#resolver();
     if (this.#dispatched.has(block)) code.set(frame.enter, I32.of(0));
     code.set(frame.left, frame.left.value.sub(block.steps.length * instructionCost));
     for (const [i, step] of block.steps.entries()) {
@@ -223,12 +225,35 @@ export class RegionWriter {
   }
 
   #indirect(target: I64): void {
+    const frame = this.#frame;
     this.#hasLeft = true;
-    for (const address of this.#region.returns.get(this.#region.blocks[this.#position]!) ?? []) {
+    for (const address of this.#region.blocks[this.#position]!.ways) {
       const block = this.#blockAt(address);
-      if (block) this.#goTo(block, target.eq(I64.of(address)));
+      if (!block) continue;
+      if (address === RESOLVER) {
+        frame.code.set(frame.goal, target);
+        return this.#goTo(block, undefined);
+      }
+      this.#goTo(block, target.eq(I64.of(address)));
     }
-    this.#frame.leaveTo(target);
+    frame.leaveTo(target);
+  }
+
+  /** Goes to the block at the address that is `goal`: by a table without collisions, then one comparison. */
+  #resolver(): void {
+    const { code, goal } = this.#frame;
+    const byLowerHalf = new Map(this.#region.targets.filter(address => this.#region.order.has(address)).map(address => [address | 0, address]));
+    const targets = [...byLowerHalf.values()];
+    const { multiplier, bits, places } = perfectHash(targets);
+    const index = goal.value.toI32().mul(multiplier).shrU(32 - bits);
+    code.block(missing => {
+      const bodies = targets.map(address => () => {
+        this.#goTo(this.#blockAt(address)!, goal.value.eq(I64.of(address)));
+        code.br(missing);
+      });
+      code.blocks(bodies, labels => code.brTable(index, places.map(i => (i < 0 ? missing : labels[i]!))));
+    });
+    this.#frame.leaveTo(goal.value);
   }
 
   #step(step: Step, block: Block, unspent: number): void {

@@ -37,7 +37,6 @@ export class RegionFrame implements Helpers {
   gprChanged = 0;
   xmmUsed = 0;
   xmmChanged = 0;
-  readonly #base: number;
   readonly #source: HelperSource;
   readonly #gpr: readonly Variable<I64>[];
   readonly #xmm: readonly Variable<V128>[];
@@ -47,8 +46,10 @@ export class RegionFrame implements Helpers {
   readonly enter: Variable<I32>;
   /** What is left of the budget: 16 for an instruction. */
   readonly left: Variable<I32>;
-  /** Offset from `#base` times 8, `targetIsSet`, outcome: where and how to leave. */
-  readonly #where: Variable<I32>;
+  /** Address times 8, `targetIsSet`, outcome: where and how to leave. */
+  readonly #where: Variable<I64>;
+  /** A computed address on its way to the resolver. */
+  readonly goal: Variable<I64>;
   /** The common way out; set by `body`. */
   #exit!: Label;
   /** Address of the instruction at hand. */
@@ -56,15 +57,15 @@ export class RegionFrame implements Helpers {
   /** What the budget is to get back when it is left to the interpreter: 16 for it and each one behind it in its block. */
   unspent = 0;
 
-  /** Parameters of `code`: block, budget. `base` is an address from which the region's ones aren't far. */
-  constructor(code: Code, base: number, source: HelperSource) {
+  /** Parameters of `code`: block, budget. */
+  constructor(code: Code, source: HelperSource) {
     this.code = code;
-    this.#base = base;
     this.#source = source;
     const variable = <T extends Value>(like: T): Variable<T> => code.declare(like);
     this.enter = variable(I32.of(0));
     this.left = variable(I32.of(0));
-    this.#where = variable(I32.of(0));
+    this.#where = variable(I64.of(0));
+    this.goal = variable(I64.of(0));
     this.#flagLocals = { kind: variable(I32.of(0)), first: variable(I64.of(0)), second: variable(I64.of(0)), result: variable(I64.of(0)) };
     this.#gpr = Array.from({ length: 16 }, () => variable(I64.of(0)));
     this.#xmm = Array.from({ length: 16 }, () => variable(V128.zero()));
@@ -113,9 +114,9 @@ export class RegionFrame implements Helpers {
     this.flags.enter(FlagKind.unknown);
     this.#store(this.gprChanged, this.xmmChanged);
     const where = this.#where.value;
-    code.if(where.and(targetIsSet).eqz(), () => code.store64(Run.target, I64.of(this.#base).add(where.shrS(3).toI64S())));
+    code.if(where.toI32().and(targetIsSet).eqz(), () => code.store64(Run.target, where.shrU(3)));
     code.store32(Run.account, this.left.value);
-    code.return(where.and(3));
+    code.return(where.toI32().and(3));
   }
 
   /** The next instruction to be written is the one at `here`. `writesResult`: see RegionFlags. */
@@ -129,7 +130,7 @@ export class RegionFrame implements Helpers {
   /** Leaves. What is written behind it isn't reached. */
   leave(address: number, outcome: RegionOutcome): void {
     this.flags.write();
-    this.code.set(this.#where, I32.of((address - this.#base) * 8 + outcome));
+    this.code.set(this.#where, I64.of(address * 8 + outcome));
     this.code.br(this.#exit);
   }
   leaveWhen(condition: I32, address: number, outcome: RegionOutcome): void {
@@ -139,7 +140,7 @@ export class RegionFrame implements Helpers {
   leaveTo(target: I64): void {
     this.flags.write();
     this.code.store64(Run.target, target);
-    this.code.set(this.#where, I32.of(targetIsSet | RegionOutcome.jump));
+    this.code.set(this.#where, I64.of(targetIsSet | RegionOutcome.jump));
     this.code.br(this.#exit);
   }
 

@@ -39,12 +39,12 @@ export class FlagLiveness {
   #look(block: Block): boolean {
     for (const step of block.steps) {
       const { operation } = step.row;
-      if (operation === 'JMP' && block.successors.length === 1) break;
+      if (operation === 'JMP' && !block.isIndirect) break;
       const isMoved = operation === 'LEA' || operation === 'NOP' || hasOnlyRegisters(step, this.#scratch);
       if (isMoved && defining.has(operation)) return false;
       if (!isMoved || !transparent.has(operation)) return true;
     }
-    if (block.ending === Ending.interpreted || block.successors.length !== 1) return true;
+    if (block.ending === Ending.interpreted || block.isIndirect || block.successors.length !== 1) return true;
     const next = this.#find(block.successors[0]!);
     return !next || this.isLive(next);
   }

@@ -90,6 +90,11 @@ export class Regions {
         const frame = space.executable(target - target % 4096);
         return frame !== 0 && code.record(frame, target % 4096) !== 0;
       },
+      word: where => {
+        // A word across two pages is not looked for.
+        const host = where % 4096 <= 4088 ? space.translate(where, false) : -1;
+        return host < 0 ? undefined : this.#view.getUint32(host, true) + this.#view.getInt32(host + 4, true) * 2 ** 32;
+      },
       isFit: (row, instruction) => fitsForms(forms, instruction) && Object.hasOwn(descriptions, row.operation) && (this.#unfit.size === 0 || !this.#unfit.has(shapeOf(row, instruction))),
     }, address).find();
   }
