@@ -1,7 +1,7 @@
 /**
  * Single figures (`npm run bench -- figures [NAME...]`): the headless VM beside the machine's own CPU, in one run, since machines are noisy:
- * ratios count. `boot` and `idle` measure it in VS Code and Chromium, and at rest. Prints a table and writes build/bench.json. The kernels are
- * those of a benchmark folder beside the project, if there is one.
+ * ratios count. `os` is all that programs/os.c measures of system calls, faults and processes; `boot` and `idle` measure the VM in VS Code and
+ * Chromium, and at rest. Prints a table and writes build/bench.json. The kernels are those of a benchmark folder beside the project, if there is one.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -39,10 +39,22 @@ async function inVm(args: readonly string[]): Promise<{ output: string; stats: {
   return { output: outcome.stdout, stats: JSON.parse(readFileSync(stats, 'utf8')) };
 }
 
-async function osRow(name: string, unit: string, ...args: string[]): Promise<Row> {
-  const native = await run(join(folder, 'os'), [name, ...args]);
-  const ours = await inVm(['/mnt/host/os', name, ...args]);
-  return { name, unit, native: Number(native.stdout), ours: Number(ours.output) };
+/** What the system costs: nanoseconds an operation of os.c's benchmarks that are wanted. */
+async function osRows(wanted: (name: string) => boolean): Promise<Row[]> {
+  const program = join(folder, 'os');
+  const names = (await run(program, [])).stdout.trim().split('\n').filter(name => wanted(name) || wanted('os'));
+  if (names.length === 0) return [];
+  const native = perOperation((await run(program, names, { timeoutSeconds: 600 })).stdout);
+  const ours = perOperation((await inVm(['/mnt/host/os', ...names])).output);
+  return names.map(name => ({ name, unit: 'ns', native: native.get(name)!, ours: ours.get(name)! }));
+}
+
+/** os.c's output: name and nanoseconds a line. */
+function perOperation(output: string): Map<string, number> {
+  return new Map(output.trim().split('\n').map(line => {
+    const [name = '', nanoseconds] = line.split(' ');
+    return [name, Number(nanoseconds)] as const;
+  }));
 }
 
 async function kernelRow(name: string, idle: { instructions: number; cpuSeconds: number }): Promise<Row> {
@@ -75,9 +87,7 @@ export async function runFigures(chosen: readonly string[]): Promise<void> {
   const wanted = (name: string): boolean => chosen.length === 0 || chosen.includes(name);
   const rows: Row[] = [];
   const idle = (await inVm(['/bin/true'])).stats;
-  if (wanted('loop')) rows.push(await osRow('loop', 'ns an instruction'));
-  if (wanted('getppid')) rows.push(await osRow('getppid', 'ns'));
-  if (wanted('forkexec')) rows.push(await osRow('forkexec', 'ns', '/bin/true'));
+  rows.push(...await osRows(wanted));
   if (existsSync(kernels)) {
     compile(kernels, 'kern');
     for (const name of [...cpuKernels, ...doubleKernels, ...osKernels]) {
