@@ -7,6 +7,7 @@ import type { TranslationCaches } from './tlb.ts';
 /** Bits that the kernel gives and sees. */
 const visible = PteBit.read | PteBit.write | PteBit.exec | PteBit.cow | PteBit.dirty | PteBit.accessed;
 const entriesPerTable = 1024;
+const rootEntries = 32;
 const end = 2 ** PageTable.addressBits / 4096;
 
 /** What address spaces share. */
@@ -24,6 +25,9 @@ export interface MmuParts {
 export class PageTables {
   readonly root: number;
   readonly #parts: MmuParts;
+  /** The last leaf table found: its pages' number / 1024, and its frame. A leaf table stays where it is until `destroy`. */
+  #leafNumber = -1;
+  #leafTable = 0;
 
   private constructor(parts: MmuParts, root: number) {
     this.#parts = parts;
@@ -42,29 +46,35 @@ export class PageTables {
 
   /** Index in `entries` of the entry of a page, or -1 where there is no table. */
   #find(page: number): number {
+    const number = Math.floor(page / entriesPerTable);
+    if (number === this.#leafNumber) return this.#leafTable * entriesPerTable + (page & PageTable.mask);
     const { entries } = this.#parts;
     const top = entries[this.root * entriesPerTable + Math.floor(page / 2 ** 30)]!;
     if (top === 0) return -1;
     const middle = entries[top * entriesPerTable + (Math.floor(page / 2 ** 20) & PageTable.mask)]!;
     if (middle === 0) return -1;
-    const leaf = entries[middle * entriesPerTable + ((page >>> 10) & PageTable.mask)]!;
-    return leaf === 0 ? -1 : leaf * entriesPerTable + (page & PageTable.mask);
+    const leaf = entries[middle * entriesPerTable + (number & PageTable.mask)]!;
+    if (leaf === 0) return -1;
+    this.#leafNumber = number;
+    this.#leafTable = leaf;
+    return leaf * entriesPerTable + (page & PageTable.mask);
   }
 
   /** As `#find`, and makes missing tables; -1 when no frame is left. */
   #make(page: number): number {
+    const known = this.#find(page);
+    if (known >= 0) return known;
+    const top = this.#below(this.root, Math.floor(page / 2 ** 30));
+    const middle = top === 0 ? 0 : this.#below(top, Math.floor(page / 2 ** 20) & PageTable.mask);
+    const leaf = middle === 0 ? 0 : this.#below(middle, Math.floor(page / entriesPerTable) & PageTable.mask);
+    return leaf === 0 ? -1 : leaf * entriesPerTable + (page & PageTable.mask);
+  }
+
+  /** The table that an upper entry leads to, made if there is none; 0 when no frame is left. */
+  #below(table: number, index: number): number {
     const { entries, frames } = this.#parts;
-    let table = this.root;
-    for (const index of [Math.floor(page / 2 ** 30), Math.floor(page / 2 ** 20) & PageTable.mask, (page >>> 10) & PageTable.mask]) {
-      const at = table * entriesPerTable + index;
-      if (entries[at] === 0) {
-        const fresh = frames.allocate();
-        if (fresh === 0) return -1;
-        entries[at] = fresh;
-      }
-      table = entries[at]!;
-    }
-    return table * entriesPerTable + (page & PageTable.mask);
+    const at = table * entriesPerTable + index;
+    return entries[at]! || (entries[at] = frames.allocate());
   }
 
   /** Calls `visit` for each stretch of a range of pages that lies in one leaf table: first page, index of its entry, number of pages. */
@@ -95,10 +105,10 @@ export class PageTables {
     return (Math.floor(page / 2 ** 10) + 1) * 2 ** 10;
   }
 
-  /** `code`: what can be executed may have changed. */
-  #forget(address: number, length: number, code = true): void {
+  /** Of these pages something is no longer as the TLB may have it; `code`: of pages that can be executed. */
+  #forget(address: number, length: number, code: boolean): void {
     if (!this.#active) return;
-    this.#parts.caches.invalidate(address / 4096, Math.ceil(length / 4096));
+    this.#parts.caches.invalidate(address / 4096, Math.ceil(length / 4096), code);
     if (code) this.#parts.caches.codeMoved();
   }
 
@@ -108,7 +118,9 @@ export class PageTables {
     if (at < 0) return false;
     const before = entries[at]!;
     entries[at] = frame * 4096 + ((bits & visible) | PteBit.present);
-    if (before !== 0) frames.release(before >>> 12);
+    // Of a page that wasn't there nothing is remembered.
+    if (before === 0) return true;
+    frames.release(before >>> 12);
     this.#forget(address, 4096, ((before | bits) & PteBit.exec) !== 0);
     return true;
   }
@@ -122,61 +134,75 @@ export class PageTables {
 
   unmap(address: number, length: number): void {
     const { entries, frames } = this.#parts;
+    let gone = 0;
     this.#each(address / 4096, (address + length) / 4096, (_, at) => {
-      const frame = entries[at]! >>> 12;
+      const entry = entries[at]!;
+      gone |= entry;
       entries[at] = 0;
-      frames.release(frame);
+      frames.release(entry >>> 12);
     });
-    this.#forget(address, length);
+    if (gone !== 0) this.#forget(address, length, (gone & PteBit.exec) !== 0);
   }
 
   /** `cow` stays whatever `bits` say, so that a later `write` can't reach a shared frame. */
   protect(address: number, length: number, bits: number): void {
     const { entries } = this.#parts;
     const access = PteBit.read | PteBit.write | PteBit.exec;
+    let changed = 0;
     this.#each(address / 4096, (address + length) / 4096, (_, at) => {
       const entry = entries[at]!;
       const given = bits & access & ((entry & PteBit.cow) !== 0 ? ~PteBit.write : -1);
+      changed |= (entry & access) ^ given;
       entries[at] = (entry & ~access) | given;
     });
-    this.#forget(address, length);
+    if (changed !== 0) this.#forget(address, length, (changed & PteBit.exec) !== 0);
   }
 
   clearBits(address: number, length: number, mask: number): void {
     const { entries } = this.#parts;
-    this.#each(address / 4096, (address + length) / 4096, (_, at) => { entries[at] = entries[at]! & ~(mask & visible); });
-    this.#forget(address, length);
+    let cleared = 0;
+    this.#each(address / 4096, (address + length) / 4096, (_, at) => {
+      cleared |= entries[at]! & mask & visible;
+      entries[at] = entries[at]! & ~(mask & visible);
+    });
+    if (cleared !== 0) this.#forget(address, length, (cleared & (PteBit.exec | PteBit.accessed)) !== 0);
   }
 
   /** Not shared: all entries become `cow` in both, also those that can't be written now, since mprotect(2) may change that. */
   copyTo(child: PageTables, address: number, length: number, share: boolean): boolean {
     let enough = true;
+    let lost = 0;
     this.#eachStretch(address / 4096, (address + length) / 4096, (page, at, count) => {
-      enough &&= this.#copyStretch(child, page, at, count, share);
+      if (enough) lost |= this.#copyStretch(child, page, at, count, share);
+      enough &&= lost >= 0;
     });
-    this.#forget(address, length);
-    child.#forget(address, length);
+    if (lost !== 0) this.#forget(address, length, false);
     return enough;
   }
 
-  #copyStretch(child: PageTables, page: number, at: number, count: number, share: boolean): boolean {
+  /** The bits that the stretch's own entries lost, together; -1 when no frame is left. */
+  #copyStretch(child: PageTables, page: number, at: number, count: number, share: boolean): number {
     const { entries, frames } = this.#parts;
     let target = -1;
+    let lost = 0;
     for (let i = 0; i < count; i++) {
       let entry = entries[at + i]!;
       if (entry === 0) continue;
       // One table of the parent is one of the child.
       if (target < 0) {
         target = child.#make(page + i) - i;
-        if (target + i < 0) return false;
+        if (target + i < 0) return -1;
       }
-      if (!share) entries[at + i] = entry = (entry & ~PteBit.write) | PteBit.cow;
+      if (!share) {
+        lost |= entry & PteBit.write;
+        entries[at + i] = entry = (entry & ~PteBit.write) | PteBit.cow;
+      }
       const before = entries[target + i]!;
       entries[target + i] = entry & ~PteBit.accessed;
       frames.retain(entry >>> 12);
       if (before !== 0) frames.release(before >>> 12);
     }
-    return true;
+    return lost;
   }
 
   move(address: number, length: number, to: number): boolean {
@@ -197,8 +223,8 @@ export class PageTables {
       entries[at] = entry;
       if (before !== 0) frames.release(before >>> 12);
     }
-    this.#forget(address, length);
-    this.#forget(to, length);
+    this.#forget(address, length, true);
+    this.#forget(to, length, true);
     return true;
   }
 
@@ -241,20 +267,22 @@ export class PageTables {
   }
 
   destroy(): void {
-    const { entries, frames } = this.#parts;
-    this.#each(0, end, (_, at) => {
-      const frame = entries[at]! >>> 12;
-      entries[at] = 0;
-      frames.release(frame);
-    });
-    const free = (table: number, depth: number): void => {
-      if (depth > 0) for (let i = 0; i < entriesPerTable; i++) {
-        const below = entries[table * entriesPerTable + i]!;
-        if (below !== 0) free(below, depth - 1);
-      }
-      frames.release(table);
-    };
-    free(this.root, 3);
+    this.#free(this.root, 3);
+    this.#leafNumber = -1;
     if (this.#active) this.#parts.caches.flush();
+  }
+
+  /** Gives back a table, `depth` levels above the leaves, and all that it leads to. */
+  #free(table: number, depth: number): void {
+    const { entries, frames } = this.#parts;
+    const first = table * entriesPerTable;
+    const behind = first + (depth === 3 ? rootEntries : entriesPerTable);
+    for (let at = first; at < behind; at++) {
+      const entry = entries[at]!;
+      if (entry === 0) continue;
+      if (depth === 0) frames.release(entry >>> 12);
+      else this.#free(entry, depth - 1);
+    }
+    frames.release(table);
   }
 }

@@ -28,14 +28,22 @@ export class TranslationCaches {
     this.#stamp[0] = this.#stamp[0]! + 1 | 0;
   }
 
-  /** Takes out `count` pages from `page` (a page number) on. */
-  invalidate(page: number, count: number): void {
-    if (count >= Tlb.entries / 4) return this.flush();
+  /** Takes out `count` pages from `page` (a page number) on; `code`: from the code TLB as well. */
+  invalidate(page: number, count: number, code: boolean): void {
+    if (count >= Tlb.entries / 4) {
+      this.#data.fill(-1);
+      if (code) this.#code.fill(-1);
+      return;
+    }
+    const first = page % Tlb.entries;
     for (let i = 0; i < count; i++) {
-      const data = ((page + i) % Tlb.entries) * (Tlb.entrySize / 4);
-      this.#data.fill(-1, data, data + 4);
-      const code = ((page + i) % CodeTlb.entries) * (CodeTlb.entrySize / 4);
-      this.#code.fill(-1, code, code + 2);
+      const at = ((first + i) % Tlb.entries) * (Tlb.entrySize / 4);
+      this.#data[at] = this.#data[at + 1] = this.#data[at + 2] = this.#data[at + 3] = -1;
+    }
+    if (!code) return;
+    for (let i = 0; i < count; i++) {
+      const at = ((first + i) % CodeTlb.entries) * (CodeTlb.entrySize / 4);
+      this.#code[at] = this.#code[at + 1] = -1;
     }
   }
 
