@@ -15,6 +15,7 @@ export interface RegionParts {
   readonly stack: Stack;
   readonly control: Control;
   readonly helpers: Helpers;
+  readonly isInexactLikely: boolean;
   readonly enterMmx: () => void;
 }
 
@@ -45,6 +46,7 @@ export class StepContext implements Context {
   get size(): Width { return this.#form.size; }
   get rep(): number { return this.#form.rep; }
   get addressSize(): 4 | 8 { return this.#form.addressSize; }
+  get isInexactLikely(): boolean { return this.#parts.isInexactLikely; }
   get enterMmx(): () => void { return this.#parts.enterMmx; }
   get dst(): Operand { return this.operands[0] ?? absent(); }
   get src(): Operand { return this.operands[1] ?? absent(); }

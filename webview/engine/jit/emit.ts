@@ -94,7 +94,8 @@ export class RegionWriter {
   #position = 0;
   #hasLeft = false;
 
-  constructor(region: Region, descriptions: Descriptions, forms: FormTable, helpers: HelperSource) {
+  /** `isInexactLikely`: see Context. */
+  constructor(region: Region, descriptions: Descriptions, forms: FormTable, helpers: HelperSource, isInexactLikely: boolean) {
     this.#region = region;
     this.#descriptions = descriptions;
     this.#forms = forms;
@@ -109,7 +110,7 @@ export class RegionWriter {
     this.#control = new RegionControl(this.#frame, edges);
     this.#parts = {
       code: this.#frame.code, flags: this.#frame.flags, registers: this.#registers, memory: this.#memory, stack: this.#stack, control: this.#control,
-      helpers: this.#frame,
+      helpers: this.#frame, isInexactLikely,
       enterMmx: () => {
         this.#frame.code.store32(STATE + Slot.fpuTop, 0);
         this.#frame.code.store32(STATE + Slot.fpuTags, 0xff);

@@ -15,15 +15,15 @@ import { FlagKind, RegionFlags, settleFlags, type FlagLocals } from './flags.ts'
 const targetIsSet = 4;
 
 /** What the region's function needs of the interpreter's module, by name. */
-export type HelperSource = (name: string) => { readonly parameters: readonly Type[]; readonly result: Type | undefined; readonly usesRegisters: boolean };
+export type HelperSource = (name: string) => { readonly parameters: readonly Type[]; readonly result: Type | undefined; readonly usesRegisters: boolean; readonly isRare: boolean };
 
 /** The functions of the interpreter's module that descriptions call. */
 export function helperSource(helpers: HelperDefinitions): HelperSource {
   return name => {
-    if (name === 'now') return { parameters: [], result: 'f64', usesRegisters: false };
+    if (name === 'now') return { parameters: [], result: 'f64', usesRegisters: false, isRare: false };
     const helper = helpers[name];
     if (!helper) throw new Error(`no helper ${name}`);
-    return { parameters: helper.parameters, result: helper.result, usesRegisters: helper.usesRegisters ?? false };
+    return { parameters: helper.parameters, result: helper.result, usesRegisters: helper.usesRegisters ?? false, isRare: helper.isRare ?? false };
   };
 }
 
@@ -154,6 +154,12 @@ export class RegionFrame implements Helpers {
     });
   }
 
+  /** What follows can't be reached. */
+  #leaveAlways(): void {
+    if (this.code.stored) throw new Error('an instruction that has changed something can not begin anew');
+    this.leave(this.here, RegionOutcome.interpret);
+  }
+
   pin(value: Int): Int {
     return Int.clean(value.width, this.code.let(value.value as Value as I32));
   }
@@ -201,7 +207,8 @@ export class RegionFrame implements Helpers {
   // ---------------------------------------------------------------- calls
   /** A function of the interpreter's module. One that works on the register file gets it in memory, and what it leaves there is taken back. */
   get<R extends Type | undefined>(name: string): Callable<R> {
-    const { parameters, result, usesRegisters } = this.#source(name);
+    const { parameters, result, usesRegisters, isRare } = this.#source(name);
+    if (isRare) return { type: { parameters, result }, index: -1, leave: () => this.#leaveAlways() } as Callable as Callable<R>;
     let callable = this.#callables.get(name);
     if (!callable) {
       callable = { type: { parameters, result }, index: this.imports.length };

@@ -6,7 +6,7 @@ import { ModuleBuilder } from '../wasm/module.ts';
 import type { Descriptions } from '../semantics/contract.ts';
 import type { CodeCache, CodeSpace } from '../interpreter/codeCache.ts';
 import { fitsForms, type FormTable } from '../interpreter/forms.ts';
-import { Regions as RegionTable } from '../state.ts';
+import { Regions as RegionTable, STATE, Slot } from '../state.ts';
 import { Decoder } from '../x86/decoder.ts';
 import type { Instruction } from '../x86/instruction.ts';
 import type { Row } from '../x86/rows.ts';
@@ -74,12 +74,17 @@ export class Regions {
       const region = this.#find(space, address);
       if (!region) return false;
       try {
-        return this.#install(region, new RegionWriter(region, this.#options.descriptions, this.#options.forms, this.#options.helpers).write());
+        return this.#install(region, new RegionWriter(region, this.#options.descriptions, this.#options.forms, this.#options.helpers, this.#isInexact()).write());
       } catch (error) {
         if (!(error instanceof UnfitInstruction)) throw error;
         this.#unfit.add(shapeOf(error.step.row, error.step.instruction));
       }
     }
+  }
+
+  /** Whether the running thread has computed anything inexact: MXCSR.PE. */
+  #isInexact(): boolean {
+    return (this.#words[(STATE + Slot.mxcsr) >> 2]! & 0x20) !== 0;
   }
 
   #find(space: CodeSpace, address: number): Region | undefined {

@@ -158,6 +158,8 @@ export interface Context {
   readonly rep: number;
   /** Address width in bytes: 8, or 4 with prefix 67. */
   readonly addressSize: 4 | 8;
+  /** MXCSR says most likely that a result was inexact before: what is needed to find that out now isn't worth its code. */
+  readonly isInexactLikely: boolean;
   /** For MMX instructions, before the first mmx write: TOP = 0, all tags full (SDM vol. 1 9.6.2). */
   enterMmx(): void;
 }
@@ -178,6 +180,11 @@ export interface HelperDefinition {
   readonly result: Type | undefined;
   /** It works on the register file in memory (general and xmm registers, flags), not only on its parameters. */
   readonly usesRegisters?: boolean;
+  /**
+   * It is only called where inline code has seen that an operand or a mode is out of the ordinary, and nothing has been changed yet: a tier
+   * that has another one below it may leave the instruction to that.
+   */
+  readonly isRare?: boolean;
   /** Writes the body; parameters are `code.parameter(i, type)`. */
   body(code: Code, helpers: Helpers): void;
 }

@@ -8,10 +8,10 @@
  *
  * For additions and subtractions these aux bits are simply the carries out of bits: the top one, the one below, and bit 3.
  */
-import { select, type I64 } from '../wasm/values.ts';
-import { I32 } from '../wasm/values.ts';
+import { I32, select, type F64, type I64 } from '../wasm/values.ts';
 import { load32, load64, type Code } from '../wasm/code.ts';
 import { STATE, Slot } from '../state.ts';
+import type { Float } from './floats.ts';
 import { Int } from './int.ts';
 
 /** Status flags at their places in RFLAGS. */
@@ -119,6 +119,12 @@ export class Flags {
     // ZF needs the result 0, whose parity is even and sign plus: the other two are expressed as inversions.
     const parity = I32.of(pf).xor(1).shl(8);
     this.store(I32.of(zf).eqz().toI64U().shl(16), aux.or(I32.of(sf)).or(parity));
+  }
+  /** After a comparison of two floats of one type, COMISD and the like: CF less or unordered, ZF equal or unordered, PF unordered; the others are 0. */
+  compareFloats(a: Float, b: Float): void {
+    const [x, y] = [a as F64, b as F64];
+    const pf = this.code.let(x.ne(x).or(y.ne(y)));
+    this.assign({ cf: this.code.let(x.ge(y).eqz()), zf: this.code.let(x.lt(y).or(x.gt(y)).eqz()), pf, af: 0, sf: 0, of: 0 });
   }
   /** Sets some of CF and OF, keeps the rest. */
   change(values: Partial<Pick<FlagValues, 'cf' | 'of'>>): void {

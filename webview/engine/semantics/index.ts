@@ -13,6 +13,8 @@ import { multiplications } from './multiply.ts';
 import { mxcsr } from './mxcsr.ts';
 import { segments } from './segments.ts';
 import { shifts } from './shifts.ts';
+import { sseCompare } from './sseCompare.ts';
+import { sseConvert } from './sseConvert.ts';
 import { sseCrypto } from './sseCrypto.ts';
 import { sseFloat } from './sseFloat.ts';
 import { sseInteger } from './sseInteger.ts';
@@ -26,7 +28,7 @@ import { x87 } from './x87.ts';
 import { x87Arithmetic } from './x87Arithmetic.ts';
 import { x87Environment } from './x87Environment.ts';
 
-const vectors = Object.fromEntries(Object.entries({ sseCrypto, sseFloat, sseInteger, sseMoves, sseStrings }).map(([name, family]) => [name, withMmxWait(family)]));
+const vectors = Object.fromEntries(Object.entries({ sseCompare, sseConvert, sseCrypto, sseFloat, sseInteger, sseMoves, sseStrings }).map(([name, family]) => [name, withMmxWait(family)]));
 
 /** By operation (`Row.operation`). Throws when it is loaded if two families describe one operation. */
 export const descriptions: Descriptions = merge({

@@ -323,16 +323,16 @@ function raiseSimd(code: Code): void {
   code.return(told.and(unmasked).ne(0));
 }
 
-/** A helper for all lanes from that for one. */
-function lanes(name: string, width: Width): HelperDefinition {
+/** A helper for all lanes from those for one: `nameOf` lane. */
+function lanes(nameOf: (lane: number) => string, width: Width): HelperDefinition {
   return {
     parameters: ['v128', 'v128'], result: 'v128',
     body(code, helpers) {
       const [a, b] = [code.parameter(0, 'v128'), code.parameter(1, 'v128')], r = code.variable(a);
       for (let i = 0; i < 128 / width; i++) {
         const bits = (v: V128): I64 => (width === 64 ? v.extract64(i) : v.extract32(i).toI64U());
-        const args = unaryNames.has(name) ? [bits(a)] : [bits(a), bits(b)];
-        const value = code.let(callValue(helpers.get<'i64'>(`${name}${width}`), ...args));
+        const args = unaryNames.has(nameOf(i)) ? [bits(a)] : [bits(a), bits(b)];
+        const value = code.let(callValue(helpers.get<'i64'>(`${nameOf(i)}${width}`), ...args));
         code.set(r, width === 64 ? r.value.replace64(i, value) : r.value.replace32(i, value.toI32()));
       }
       code.return(r.value);
@@ -353,66 +353,19 @@ function forWidth(width: Width): HelperDefinitions {
   for (const [name, body] of Object.entries(bodies)) {
     const parameters = unaryNames.has(name) ? ['i64'] as const : ['i64', 'i64'] as const;
     made[`${name}${width}`] = { parameters, result: 'i64', body: (code, helpers) => body(code, helpers, formats[width]) };
-    if (name !== 'softFromInteger') made[`${name}Lanes${width}`] = lanes(name, width);
+    if (name !== 'softFromInteger') made[`${name}Lanes${width}`] = lanes(() => name, width);
   }
+  // ADDSUBPx.
+  made[`softAddSubLanes${width}`] = lanes(i => (i & 1 ? 'softAdd' : 'softSub'), width);
   return made;
 }
 
-/** (a, b, r) -> 1 if no lane is zero, denormal, infinite or a NaN. */
-function plain(width: Width): HelperDefinition {
-  const exponents = width === 64 ? V128.splat64(0x7ff0000000000000n) : V128.splat32(0x7f800000);
-  const lane = width === 64 ? 'i64x2' : 'i32x4';
-  return {
-    parameters: ['v128', 'v128', 'v128'], result: 'i32',
-    body(code) {
-      const tests = [0, 1, 2].map(i => {
-        const e = code.let(code.parameter(i, 'v128').op2('v128.and', exponents));
-        return e.op2(`${lane}.ne`, exponents).op2('v128.and', e.op2(`${lane}.ne`, V128.zero()));
-      });
-      code.return(tests.reduce((x, y) => x.op2('v128.and', y)).allTrue(width));
-    },
-  };
-}
-
-/** Bits of a double's significand from the leading one to the last. */
-function significantBits(v: F64): I32 {
-  const fraction = v.asI64().and((1n << 52n) - 1n).or(1n << 52n);
-  return I32.of(53).sub(fraction.ctz().toI32());
-}
-
-/** a * b is r, and needs no more bits than a double has: so WebAssembly's product is the exact one. */
-const isProduct = (a: F64, b: F64, r: F64): I32 => significantBits(a).add(significantBits(b)).leS(53).and(a.mul(b).eq(r));
-
-/**
- * (a, b, r) -> 1 if it is certain that r, their rounded sum, difference, product, quotient or the root of a, is exact. Finite operands.
- * Sums: the error of a rounded sum is computed exactly (Knuth's two-sum). Products and what is the inverse of one: bits are counted; products of singles are exact in double.
- */
-function exact(width: Width, name: 'Add' | 'Sub' | 'Mul' | 'Div' | 'Sqrt'): HelperDefinition {
-  const type = width === 64 ? 'f64' : 'f32';
-  return {
-    parameters: [type, type, type], result: 'i32',
-    body(code) {
-      const [a, b, r] = [0, 1, 2].map(i => (width === 64 ? code.parameter(i, 'f64') : code.let(code.parameter(i, 'f32').toF64()))) as [F64, F64, F64];
-      if (name === 'Add' || name === 'Sub') {
-        const second = name === 'Add' ? b : code.let(b.neg()), sum = code.let(a.add(second)), virtual = code.let(sum.sub(a));
-        return code.return(sum.eq(r).and(a.sub(sum.sub(virtual)).add(second.sub(virtual)).eq(F64.of(0))));
-      }
-      const zero = r.eq(F64.of(0));
-      if (name === 'Mul') code.return(zero.or(width === 64 ? isProduct(a, b, r) : a.mul(b).eq(r)));
-      if (name === 'Div') code.return(zero.or(width === 64 ? isProduct(r, b, a) : r.mul(b).eq(a)));
-      if (name === 'Sqrt') code.return(zero.or(width === 64 ? isProduct(r, r, a) : r.mul(r).eq(a)));
-    },
-  };
-}
-
-const exactHelpers: HelperDefinitions = Object.fromEntries((['Add', 'Sub', 'Mul', 'Div', 'Sqrt'] as const).flatMap(name => (
-  ([32, 64] as const).map(width => [`exact${name}${width}`, exact(width, name)]))));
-
-export const softFloatHelpers: HelperDefinitions = {
-  ...exactHelpers,
+const definitions: HelperDefinitions = {
   ...forWidth(32), ...forWidth(64),
   softNarrow: { parameters: ['i64'], result: 'i64', body: (code, helpers) => narrow(code, helpers, formats[64]) },
   softWiden: { parameters: ['i64'], result: 'i64', body: (code, helpers) => widen(code, helpers, formats[32]) },
   raiseSimd: { parameters: [], result: 'i32', body: raiseSimd },
-  plainLanes32: plain(32), plainLanes64: plain(64),
 };
+
+/** Descriptions look before they call. */
+export const softFloatHelpers: HelperDefinitions = Object.fromEntries(Object.entries(definitions).map(([name, definition]) => [name, { ...definition, isRare: true }]));
