@@ -10,6 +10,7 @@ import { FileMappings } from '../../webview/kernel/mm/fileMappings.ts';
 import { Limits } from '../../webview/kernel/mm/limits.ts';
 import { Memory, type MemoryServices } from '../../webview/kernel/mm/memory.ts';
 import { Placement } from '../../webview/kernel/mm/placement.ts';
+import { ByteStringCache } from '../../webview/lib/byteString.ts';
 import { UserBuffer } from '../../webview/kernel/mm/userMemory.ts';
 import { BufferSink } from '../../webview/lib/transfer.ts';
 import { Wait, retry, type Io } from '../../webview/lib/wait.ts';
@@ -120,7 +121,7 @@ class Machine {
     const mappings = new FileMappings();
     cache.mappings = mappings;
     const services: MemoryServices = {
-      cpu: this.cpu, mappings, placement: new Placement(() => 0.5), pageCache: cache, zeroFrame: this.cpu.frames.allocate(), background: () => {},
+      cpu: this.cpu, mappings, placement: new Placement(() => 0.5), pageCache: cache, zeroFrame: this.cpu.frames.allocate(), strings: new ByteStringCache(), background: () => {},
     };
     for (let i = 0; i < files; i++) this.models.push(new Model(run(vfs.open(root, vfs.root, `/f${i}`, O_RDWR | O_CREAT, 0o644)) as OpenFile));
     for (let i = 0; i < workers; i++) {

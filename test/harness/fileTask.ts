@@ -17,7 +17,7 @@ import type { Result } from '../../webview/kernel/syscalls/common.ts';
 import type { Task } from '../../webview/kernel/task/task.ts';
 import type { JobControl, TerminalProcess } from '../../webview/kernel/tty/jobControl.ts';
 import type { Terminal } from '../../webview/kernel/tty/terminal.ts';
-import { fromBytes, toBytes, type ByteString } from '../../webview/lib/byteString.ts';
+import { ByteStringCache, fromBytes, toBytes, type ByteString } from '../../webview/lib/byteString.ts';
 import { WaitQueue, runNow } from '../../webview/lib/wait.ts';
 import { superuser } from './callers.ts';
 import { MemoryFrames } from './memoryFrames.ts';
@@ -104,7 +104,7 @@ export class FileTask {
     const caller = superuser(machine.vfs.root);
     const space = { translate: (address: number) => (address >= userBase && address < userBase + userSize ? address - userBase : -1) } as unknown as AddressSpace;
     const frames = { bytes: machine.physical, words: new DataView(machine.physical.buffer) } as unknown as Frames;
-    const user = new UserMemory(space, frames, { resolve: () => 1 });
+    const user = new UserMemory(space, frames, { resolve: () => 1 }, new ByteStringCache());
     const root = uid === 0;
     const { raised } = this;
     this.task = {

@@ -99,14 +99,15 @@ export class EngineThread {
     image.setUint16(FX.status, view.getInt32(Slot.fpuStatus, true) & ~0x3800 | top << 11, true);
     image.setUint8(FX.tags, view.getInt32(Slot.fpuTags, true));
     image.setUint16(FX.opcode, view.getInt32(Slot.fpuOpcode, true), true);
-    image.setBigUint64(FX.instruction, view.getBigUint64(Slot.fpuInstruction, true), true);
-    image.setBigUint64(FX.operand, view.getBigUint64(Slot.fpuOperand, true), true);
+    copyWide(image, FX.instruction, view, Slot.fpuInstruction);
+    copyWide(image, FX.operand, view, Slot.fpuOperand);
     image.setUint32(FX.mxcsr, view.getInt32(Slot.mxcsr, true), true);
     image.setUint32(FX.mxcsrMask, mxcsrMask, true);
     const bytes = new Uint8Array(view.buffer, view.byteOffset, STATE_SIZE);
     for (let i = 0; i < 8; i++) {
       const at = Slot.x87 + ((top + i) & 7) * 16;
-      out.set(bytes.subarray(at, at + 10), FX.st + i * 16);
+      copyWide(image, FX.st + i * 16, view, at);
+      image.setUint16(FX.st + i * 16 + 8, view.getUint16(at + 8, true), true);
     }
     out.set(bytes.subarray(Slot.xmm, Slot.xmm + 256), FX.xmm);
   }
@@ -120,14 +121,16 @@ export class EngineThread {
     view.setInt32(Slot.fpuTop, top, true);
     view.setInt32(Slot.fpuTags, from.getUint8(FX.tags), true);
     view.setInt32(Slot.fpuOpcode, from.getUint16(FX.opcode, true) & 0x7ff, true);
-    view.setBigUint64(Slot.fpuInstruction, from.getBigUint64(FX.instruction, true), true);
-    view.setBigUint64(Slot.fpuOperand, from.getBigUint64(FX.operand, true), true);
+    copyWide(view, Slot.fpuInstruction, from, FX.instruction);
+    copyWide(view, Slot.fpuOperand, from, FX.operand);
     view.setInt32(Slot.mxcsr, from.getUint32(FX.mxcsr, true) & mxcsrMask, true);
     const bytes = new Uint8Array(view.buffer, view.byteOffset, STATE_SIZE);
     for (let i = 0; i < 8; i++) {
       const at = Slot.x87 + ((top + i) & 7) * 16;
-      bytes.set(image.subarray(FX.st + i * 16, FX.st + i * 16 + 10), at);
-      bytes.fill(0, at + 10, at + 16);
+      copyWide(view, at, from, FX.st + i * 16);
+      view.setUint16(at + 8, from.getUint16(FX.st + i * 16 + 8, true), true);
+      view.setUint16(at + 10, 0, true);
+      view.setInt32(at + 12, 0, true);
     }
     bytes.set(image.subarray(FX.xmm, FX.xmm + 256), Slot.xmm);
   }
@@ -150,6 +153,12 @@ export class EngineThread {
     const from = other.#view;
     new Uint8Array(this.#view.buffer, this.#view.byteOffset, STATE_SIZE).set(new Uint8Array(from.buffer, from.byteOffset, STATE_SIZE));
   }
+}
+
+/** Copies 64 bits. */
+function copyWide(to: DataView, at: number, from: DataView, place: number): void {
+  to.setInt32(at, from.getInt32(place, true), true);
+  to.setInt32(at + 4, from.getInt32(place + 4, true), true);
 }
 
 /** 1 if the low byte has an even number of ones. */

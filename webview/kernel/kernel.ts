@@ -32,7 +32,7 @@ import { Walk, type Namespace } from '../fs/vfs/namespace.ts';
 import type { OpenFile } from '../fs/vfs/openFile.ts';
 import type { PageCache } from '../fs/vfs/pageCache.ts';
 import type { Mount, Path } from '../fs/vfs/path.ts';
-import type { ByteString } from '../lib/byteString.ts';
+import { ByteStringCache, type ByteString } from '../lib/byteString.ts';
 import type { Io } from '../lib/wait.ts';
 
 export interface KernelOptions {
@@ -83,11 +83,15 @@ export class Kernel implements Machine {
   readonly scheduler: Scheduler;
   readonly processes: ProcessTable;
   readonly futexes = new Futexes();
+  readonly frameScratch = new DataView(new ArrayBuffer(1024));
   readonly names: HostNames = {
     sysname: 'Linux', nodename: 'terrarium', release: '6.1.0-terrarium', version: '#1 SMP Terrarium', machine: 'x86_64', domainname: '(none)',
   };
   readonly #options: KernelOptions;
   readonly #runner: Runner;
+  /** Random bytes in store: each program needs 16, and asking the host costs more than making 1,000. What is given out is wiped. */
+  readonly #randomPool = new Uint8Array(1024);
+  #randomAt = this.#randomPool.length;
 
   constructor(options: KernelOptions) {
     const { cpu, namespace, clock } = options;
@@ -100,6 +104,7 @@ export class Kernel implements Machine {
     if (zeroFrame === 0) throw new RangeError('no memory');
     this.memory = {
       cpu, mappings: new FileMappings(), placement: new Placement(() => this.#randomFraction()), pageCache: options.pageCache, zeroFrame,
+      strings: new ByteStringCache(),
       background: io => this.scheduler.background(io),
     };
     if (options.pageCache) options.pageCache.mappings = this.memory.mappings;
@@ -134,7 +139,15 @@ export class Kernel implements Machine {
   }
 
   random(bytes: Uint8Array): void {
-    this.#options.random(bytes);
+    const pool = this.#randomPool;
+    if (bytes.length > pool.length / 4) return this.#options.random(bytes);
+    if (this.#randomAt + bytes.length > pool.length) {
+      this.#options.random(pool);
+      this.#randomAt = 0;
+    }
+    const taken = pool.subarray(this.#randomAt, this.#randomAt += bytes.length);
+    bytes.set(taken);
+    taken.fill(0);
   }
 
   log(line: string): void {

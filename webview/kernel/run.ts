@@ -299,7 +299,7 @@ export class Runner {
 /** The page is there but forbids the access (bit 0 of the error code). */
 function isPresent({ memory }: Task, address: number): boolean {
   const vma = memory.find(address);
-  return vma !== undefined && vma.protection !== 0 && memory.space.entry(address - (address % 4096)) !== 0;
+  return vma !== undefined && vma.protection !== 0 && memory.space.entry(address - (address & 4095)) !== 0;
 }
 
 function argument(thread: CpuThread, decode: Decode, reg: Reg): number {

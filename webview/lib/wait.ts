@@ -30,6 +30,10 @@ export class WaitQueue {
   wake(mask = 0, count = Infinity): number {
     let woken = 0;
     if (this.#waiters.size === 0) return 0;
+    if (this.#waiters.size === 1) {
+      for (const waiter of this.#waiters) return count > 0 && waiter.wake(this, mask) ? 1 : 0;
+    }
+    // Whoever is woken may add and remove waiters.
     for (const waiter of [...this.#waiters]) {
       if (woken >= count) break;
       if (this.#waiters.has(waiter) && waiter.wake(this, mask)) woken++;

@@ -255,7 +255,7 @@ export class PageTables {
     const frame = entry >>> 12;
     entries[at] = entry | PteBit.accessed | (write ? PteBit.dirty : 0);
     if (write) code.drop(frame);
-    return frame * 4096 + (address % 4096);
+    return frame * 4096 + (address & 4095);
   }
 
   /** Frame behind an executable page, or 0. */

@@ -35,14 +35,14 @@ export class TranslationCaches {
       if (code) this.#code.fill(-1);
       return;
     }
-    const first = page % Tlb.entries;
+    const first = page & (Tlb.entries - 1);
     for (let i = 0; i < count; i++) {
-      const at = ((first + i) % Tlb.entries) * (Tlb.entrySize / 4);
+      const at = ((first + i) & (Tlb.entries - 1)) * (Tlb.entrySize / 4);
       this.#data[at] = this.#data[at + 1] = this.#data[at + 2] = this.#data[at + 3] = -1;
     }
     if (!code) return;
     for (let i = 0; i < count; i++) {
-      const at = ((first + i) % CodeTlb.entries) * (CodeTlb.entrySize / 4);
+      const at = ((first + i) & (CodeTlb.entries - 1)) * (CodeTlb.entrySize / 4);
       this.#code[at] = this.#code[at + 1] = -1;
     }
   }

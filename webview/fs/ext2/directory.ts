@@ -3,7 +3,7 @@
  * change drops the index flag, after which the index blocks are what they look like: empty space. All functions work on one block and
  * check every record before they believe it.
  */
-import type { ByteString } from '../../lib/byteString.ts';
+import { fromRange, type ByteString } from '../../lib/byteString.ts';
 import type { Buffer } from './buffers.ts';
 
 // Record: inode u32, rec_len u16, name_len u8 (u16 without the feature filetype), file_type u8, name.
@@ -104,7 +104,7 @@ export function listRecords(view: DataView, bytes: Uint8Array, from: number, for
     const ino = view.getUint32(offset, true);
     if (ino !== 0 && offset >= from) {
       const nameLength = nameLengthAt(view, offset, format);
-      const name = String.fromCharCode(...bytes.subarray(offset + headerSize, offset + headerSize + nameLength));
+      const name = fromRange(bytes, offset + headerSize, offset + headerSize + nameLength);
       const type = format.hasFiletype ? (kindOfType[view.getUint8(offset + 7)] ?? 0) : 0;
       if (!take(name, ino, type, offset + length)) return true;
     }

@@ -34,7 +34,7 @@ export function* programHeadersOf(file: OpenFile, header: ElfHeader): Io<Program
 }
 
 function pageStart(address: number): number {
-  return address - (address % pageSize);
+  return address - (address & (pageSize - 1));
 }
 
 function pageUp(address: number): number {
@@ -96,8 +96,8 @@ function protectionOf(flags: number): number {
 /** One PT_LOAD: the file's pages, zeros behind them in the last one, and pages of zeros for the rest. */
 function* mapSegment(memory: Memory, file: OpenFile, segment: ProgramHeader, bias: number): Io<number> {
   const start = segment.address + bias;
-  const within = start % pageSize;
-  if (segment.offset % pageSize !== within) return -Errno.EINVAL;
+  const within = start & (pageSize - 1);
+  if ((segment.offset & (pageSize - 1)) !== within) return -Errno.EINVAL;
   const protection = protectionOf(segment.flags);
   const fileEnd = start + segment.fileSize;
   const end = start + segment.memorySize;

@@ -14,7 +14,7 @@ import { Walk } from '../../fs/vfs/namespace.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
 import type { Path } from '../../fs/vfs/path.ts';
 import { readFully } from '../../fs/vfs/readFully.ts';
-import type { ByteString } from '../../lib/byteString.ts';
+import { fromRange, type ByteString } from '../../lib/byteString.ts';
 import { retry, type Io } from '../../lib/wait.ts';
 import { isElf, readHeader, type ElfHeader, type ProgramHeader } from './elf.ts';
 import { mapImage, programHeadersOf, type Image } from './image.ts';
@@ -156,7 +156,7 @@ function* openInterpreter(request: ExecRequest, file: OpenFile, segments: readon
   const bytes = yield* readFully(file, segment.offset, segment.fileSize);
   if (typeof bytes === 'number' || bytes.length < segment.fileSize) return -Errno.EIO;
   if (bytes[bytes.length - 1] !== 0) return -Errno.ENOEXEC;
-  const name = String.fromCharCode(...bytes.subarray(0, bytes.indexOf(0)));
+  const name = fromRange(bytes, 0, bytes.indexOf(0));
   const path = yield* request.machine.namespace.resolve(request.caller, request.caller.cwd, name, Walk.follow);
   if (typeof path === 'number') return path;
   const opened = yield* openExecutable(request, path);

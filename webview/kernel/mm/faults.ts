@@ -118,8 +118,8 @@ function mapAround(memory: Memory, vma: Vma, page: number): void {
   if (!(inode instanceof PagedInode)) return;
   const { space, services: { cpu: { frames } } } = memory;
   const block = faultAround * pageSize;
-  const start = Math.max(vma.start, page - (page % block));
-  const end = Math.min(vma.end, page - (page % block) + block);
+  const start = Math.max(vma.start, page - (page & (block - 1)));
+  const end = Math.min(vma.end, page - (page & (block - 1)) + block);
   const bits = (vma.pteBits & ~Pte.write) | Pte.cow;
   const last = Math.ceil(inode.size / pageSize);
   for (let at = start; at < end; at += pageSize) {

@@ -11,6 +11,7 @@ import { FileMappings } from './fileMappings.ts';
 import { Limits } from './limits.ts';
 import { Memory, type MemoryServices } from './memory.ts';
 import { Placement } from './placement.ts';
+import { ByteStringCache } from '../../lib/byteString.ts';
 import { remap } from './remap.ts';
 import { UserBuffer } from './userMemory.ts';
 
@@ -20,7 +21,7 @@ const readWrite = PROT_READ | PROT_WRITE;
 function setUp(frames = 512): { cpu: FakeCpu; services: MemoryServices; memory: Memory } {
   const cpu = new FakeCpu(frames);
   const services: MemoryServices = {
-    cpu, mappings: new FileMappings(), placement: new Placement(() => 0.5), pageCache: undefined, zeroFrame: cpu.frames.allocate(), background: () => {},
+    cpu, mappings: new FileMappings(), placement: new Placement(() => 0.5), pageCache: undefined, zeroFrame: cpu.frames.allocate(), strings: new ByteStringCache(), background: () => {},
   };
   return { cpu, services, memory: Memory.create(services, new Limits())! };
 }

@@ -5,6 +5,7 @@ import { RLIMIT_AS, RLIMIT_DATA } from '../abi/resource.ts';
 import type { AddressSpace, Cpu } from '../cpu.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
 import type { PageCache } from '../../fs/vfs/pageCache.ts';
+import type { ByteStringCache } from '../../lib/byteString.ts';
 import type { Attempt, Io } from '../../lib/wait.ts';
 import { collectFrom, type FileMappings } from './fileMappings.ts';
 import { resolveFault } from './faults.ts';
@@ -28,6 +29,8 @@ export interface MemoryServices {
   readonly pageCache: PageCache | undefined;
   /** One frame of zeros that all untouched pages share. */
   readonly zeroFrame: number;
+  /** Strings that programs pass. */
+  readonly strings: ByteStringCache;
   /** Runs something that may have to wait for the disk while nobody waits for it (the last close of a mapped file). */
   background(io: Io<void>): void;
 }
@@ -93,7 +96,7 @@ export class Memory {
     this.space = space;
     this.limits = limits;
     this.mapTop = services.placement.mapTop;
-    this.user = new UserMemory(space, services.cpu.frames, { resolve: (address, access) => resolveFault(this, address, access) });
+    this.user = new UserMemory(space, services.cpu.frames, { resolve: (address, access) => resolveFault(this, address, access) }, services.strings);
   }
 
   /** Undefined when memory is out. */

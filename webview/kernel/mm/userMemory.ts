@@ -11,7 +11,7 @@ import { Errno } from '../abi/errno.ts';
 import { Iovec } from '../abi/structs.ts';
 import { putWide, type WordSize } from '../abi/struct.ts';
 import type { AddressSpace, Frames } from '../cpu.ts';
-import { fromBytes, type ByteString } from '../../lib/byteString.ts';
+import { fromBytes, type ByteString, type ByteStringCache } from '../../lib/byteString.ts';
 import type { Sink, Source } from '../../lib/transfer.ts';
 import { Wait, type Attempt, type Io } from '../../lib/wait.ts';
 
@@ -39,11 +39,13 @@ export class UserMemory {
   blocked: Wait | undefined;
   readonly #frames: Frames;
   readonly #faults: PageFaults;
+  readonly #strings: ByteStringCache;
 
-  constructor(space: AddressSpace, frames: Frames, faults: PageFaults) {
+  constructor(space: AddressSpace, frames: Frames, faults: PageFaults, strings: ByteStringCache) {
     this.space = space;
     this.#frames = frames;
     this.#faults = faults;
+    this.#strings = strings;
   }
 
   /** All of physical memory, in which `place` points. */
@@ -254,6 +256,10 @@ export class UserMemory {
   // ---------------------------------------------------------------- strings
   /** A NUL-terminated string of at most `limit` bytes with its NUL: the byte string, -EFAULT, or -ENAMETOOLONG. */
   readString(address: number, limit = PATH_MAX): ByteString | number {
+    const first = this.place(address, false);
+    if (first < 0) return -Errno.EFAULT;
+    const known = this.#strings.untilNul(this.#frames.bytes, first, first + Math.min(limit, pageSize - (first & 4095)));
+    if (known !== undefined) return known;
     let text = '';
     for (let at = address; at < address + limit;) {
       const place = this.place(at, false);

@@ -202,6 +202,7 @@ function readDirectory(task: Task, fd: number, out: number, size: number, wide: 
 function* fillDirectory(task: Task, file: OpenFile, out: number, size: number, wide: boolean): Io<number> {
   if (file.inode.linkCount === 0) return -Errno.ENOENT;
   const bytes = new Uint8Array(size);
+  const view = new DataView(bytes.buffer);
   let used = 0;
   let position = file.position;
   for (let full = false; !full;) {
@@ -212,7 +213,7 @@ function* fillDirectory(task: Task, file: OpenFile, out: number, size: number, w
     }
     if (entries.length === 0) break;
     for (const entry of entries) {
-      const length = putEntry(bytes, used, entry, wide, task.user.wordSize);
+      const length = putEntry(bytes, view, used, entry, wide, task.user.wordSize);
       if (length === 0) {
         full = true;
         if (used === 0) return -Errno.EINVAL;
@@ -230,24 +231,23 @@ function* fillDirectory(task: Task, file: OpenFile, out: number, size: number, w
 }
 
 /** struct linux_dirent64 or linux_dirent: the record's length, 0 when it doesn't fit. */
-function putEntry(bytes: Uint8Array, at: number, entry: DirectoryEntry, wide: boolean, wordSize: number): number {
+function putEntry(bytes: Uint8Array, view: DataView, at: number, entry: DirectoryEntry, wide: boolean, wordSize: number): number {
   const header = wide ? direntHeader : 2 * wordSize + 2;
   // The old form has the type in the record's last byte.
   const length = Math.ceil((header + entry.name.length + (wide ? 1 : 2)) / wordSize) * wordSize;
   if (at + length > bytes.length) return 0;
-  const view = new DataView(bytes.buffer, at, length);
   const field = wide ? 8 : wordSize;
-  putWord(view, 0, entry.ino, field);
-  putWord(view, field, entry.next, field);
-  view.setUint16(2 * field, length, true);
-  if (wide) view.setUint8(18, entry.type);
-  else view.setUint8(length - 1, entry.type);
-  for (let i = 0; i < entry.name.length; i++) bytes[at + header + i] = entry.name.charCodeAt(i);
+  putWord(view, at, entry.ino, field);
+  putWord(view, at + field, entry.next, field);
+  view.setUint16(at + 2 * field, length, true);
+  bytes[wide ? at + 18 : at + length - 1] = entry.type;
+  const { name } = entry;
+  for (let i = 0; i < name.length; i++) bytes[at + header + i] = name.charCodeAt(i);
   return length;
 }
 
 function putWord(view: DataView, at: number, value: number, size: number): void {
-  view.setUint32(at, value % 2 ** 32, true);
+  view.setUint32(at, value, true);
   if (size === 8) view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
 }
 

@@ -22,8 +22,10 @@ function pageUp(length: number): number {
 }
 
 function isAligned(address: number): boolean {
-  return address % pageSize === 0;
+  return (address & (pageSize - 1)) === 0;
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const protectionBits = M.PROT_READ | M.PROT_WRITE | M.PROT_EXEC;
 
@@ -36,17 +38,18 @@ export function mmap(task: Task, address: number, length: number, protection: nu
   if (type !== M.MAP_SHARED && type !== M.MAP_PRIVATE && type !== M.MAP_SHARED_VALIDATE) return -Errno.EINVAL;
   const fixed = (flags & M.MAP_FIXED) !== 0;
   if (fixed && !isAligned(address)) return -Errno.EINVAL;
-  const request: MapRequest = {
-    address: address - (address % pageSize), length: size, protection: protection & protectionBits, fixed,
+  // One shape for all: what a file adds is filled in.
+  const request: Mutable<MapRequest> = {
+    address: address - (address & (pageSize - 1)), length: size, protection: protection & protectionBits, fixed,
     noReplace: (flags & M.MAP_FIXED_NOREPLACE) !== 0, low: (flags & M.MAP_32BIT) !== 0, shared: type !== M.MAP_PRIVATE,
-    growsDown: (flags & M.MAP_GROWSDOWN) !== 0, locked: (flags & M.MAP_LOCKED) !== 0,
+    growsDown: (flags & M.MAP_GROWSDOWN) !== 0, locked: (flags & M.MAP_LOCKED) !== 0, file: undefined, pageOffset: 0, mayProtect: protectionBits,
   };
   const mapped = flags & M.MAP_ANONYMOUS ? task.memory.map(request) : mapFile(task, request, fd, offset / pageSize);
   if (mapped < 0 || (flags & (M.MAP_POPULATE | M.MAP_LOCKED)) === 0 || (flags & M.MAP_NONBLOCK) !== 0) return mapped;
   return populate(task, mapped, size, (protection & M.PROT_WRITE) !== 0);
 }
 
-function mapFile(task: Task, request: MapRequest, fd: number, pageOffset: number): number {
+function mapFile(task: Task, request: Mutable<MapRequest>, fd: number, pageOffset: number): number {
   const file = task.files.get(fd);
   if (file === undefined) return -Errno.EBADF;
   const access = file.flags & O_ACCMODE;
@@ -66,7 +69,10 @@ function mapFile(task: Task, request: MapRequest, fd: number, pageOffset: number
   // Private mappings of /dev/zero are anonymous memory.
   if (file.inode.rdev === 0x105) return task.memory.map(request);
   if (!file.inode.isMappable) return -Errno.ENODEV;
-  return task.memory.map({ ...request, file, pageOffset, mayProtect });
+  request.file = file;
+  request.pageOffset = pageOffset;
+  request.mayProtect = mayProtect;
+  return task.memory.map(request);
 }
 
 /** MAP_POPULATE, mlock(2), MADV_POPULATE_*: touches pages; failures are ignored except by the last. */
@@ -176,7 +182,7 @@ export function mlock2(task: Task, address: number, length: number, flags: numbe
 }
 
 function lock(task: Task, address: number, length: number, touch: boolean): Result {
-  const start = address - (address % pageSize);
+  const start = address - (address & (pageSize - 1));
   const size = pageUp(address + length) - start;
   const limit = task.limit(RLIMIT_MEMLOCK);
   if (!task.credentials.has(CAP_IPC_LOCK)) {
@@ -201,7 +207,7 @@ function setLocked(task: Task, start: number, size: number, locked: boolean): nu
 }
 
 export function munlock(task: Task, address: number, length: number): Result {
-  const start = address - (address % pageSize);
+  const start = address - (address & (pageSize - 1));
   return setLocked(task, start, pageUp(address + length) - start, false);
 }
 

@@ -31,6 +31,8 @@ export interface Machine {
   readonly processes: ProcessTable;
   readonly futexes: Futexes;
   readonly names: HostNames;
+  /** A kilobyte in which signal frames are put together. */
+  readonly frameScratch: DataView<ArrayBuffer>;
   /** Fills with random bytes of the host. */
   random(bytes: Uint8Array): void;
   log(line: string): void;

@@ -2,6 +2,7 @@
 import { Errno } from '../abi/errno.ts';
 import { RLIMIT_CORE } from '../abi/resource.ts';
 import * as Signal from '../abi/signal.ts';
+import { putWide } from '../abi/struct.ts';
 import { coreFlag } from '../abi/wait.ts';
 import { Reg, type CpuThread } from '../cpu.ts';
 import type { Wait } from '../../lib/wait.ts';
@@ -159,48 +160,43 @@ function fpuAddress(frame: number): number {
 
 function writeFrame(task: Task, info: SignalInfo, action: Action, address: number): void {
   const { thread, user, alternateStack, fault } = task;
-  const bytes = new Uint8Array(Frame.size);
-  const view = new DataView(bytes.buffer);
-  const wide = (at: number, value: number): void => {
-    view.setUint32(at, value % 2 ** 32, true);
-    view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
-  };
+  const view = task.machine.frameScratch;
   const fpu = fpuAddress(address);
-  wide(0, action.restorer);
-  wide(Frame.context + Context.flags, contextFlags);
-  wide(Frame.context + Context.stack, alternateStack.address);
+  const bytes = new Uint8Array(view.buffer, 0, fpu - address + Frame.fpu);
+  bytes.fill(0, 0, fpu - address);
+  putWide(view, 0, action.restorer);
+  putWide(view, Frame.context + Context.flags, contextFlags);
+  putWide(view, Frame.context + Context.stack, alternateStack.address);
   view.setInt32(Frame.context + Context.stack + 8, alternateStack.flags & Signal.SS_DISABLE ? Signal.SS_DISABLE
     : (alternateStack.flags & Signal.SS_AUTODISARM) | (isOnAlternateStack(task, thread.get(Reg.rsp)) ? Signal.SS_ONSTACK : 0), true);
-  wide(Frame.context + Context.stack + 16, alternateStack.size);
+  putWide(view, Frame.context + Context.stack + 16, alternateStack.size);
   const registers = Frame.context + Context.registers;
-  for (const [i, reg] of order.entries()) {
-    view.setInt32(registers + i * 8, thread.getInt(reg), true);
-    view.setUint32(registers + i * 8 + 4, thread.getHigh(reg), true);
+  for (let i = 0; i < order.length; i++) {
+    view.setInt32(registers + i * 8, thread.getInt(order[i]!), true);
+    view.setUint32(registers + i * 8 + 4, thread.getHigh(order[i]!), true);
   }
-  wide(registers + Registers.ip, thread.rip);
-  wide(registers + Registers.flags, thread.rflags);
+  putWide(view, registers + Registers.ip, thread.rip);
+  putWide(view, registers + Registers.flags, thread.rflags);
   view.setUint16(registers + Registers.segments, userSegments.cs, true);
   view.setUint16(registers + Registers.segments + 6, userSegments.ss, true);
-  wide(registers + Registers.error, fault.error);
-  wide(registers + Registers.trap, fault.trap);
-  wide(registers + Registers.cr2, fault.address);
-  wide(registers + Registers.fpstate, fpu);
+  putWide(view, registers + Registers.error, fault.error);
+  putWide(view, registers + Registers.trap, fault.trap);
+  putWide(view, registers + Registers.cr2, fault.address);
+  putWide(view, registers + Registers.fpstate, fpu);
   const mask = task.savedMask ?? task.blocked;
   view.setInt32(registers + Registers.oldMask, mask.low, true);
   view.setInt32(registers + Registers.oldMask + 4, mask.high, true);
   view.setInt32(Frame.context + Context.mask, mask.low, true);
   view.setInt32(Frame.context + Context.mask + 4, mask.high, true);
-  writeSignalInfo(info, new DataView(bytes.buffer, Frame.info, 128));
-  const image = new Uint8Array(Frame.fpu);
-  thread.saveFpu(image);
-  user.writeBytes(fpu, image);
+  writeSignalInfo(info, new DataView(view.buffer, Frame.info, 128));
+  thread.saveFpu(new Uint8Array(view.buffer, fpu - address, Frame.fpu));
   user.writeBytes(address, bytes);
 }
 
 function restoreRegisters(thread: CpuThread, view: DataView): void {
   const registers = Context.registers;
-  for (const [i, reg] of order.entries()) {
-    thread.setHalves(reg, view.getUint32(registers + i * 8, true), view.getUint32(registers + i * 8 + 4, true));
+  for (let i = 0; i < order.length; i++) {
+    thread.setHalves(order[i]!, view.getUint32(registers + i * 8, true), view.getUint32(registers + i * 8 + 4, true));
   }
   thread.rip = view.getUint32(registers + Registers.ip + 4, true) * 2 ** 32 + view.getUint32(registers + Registers.ip, true);
   thread.rflags = (thread.rflags & ~changeableFlags) | (view.getUint32(registers + Registers.flags, true) & changeableFlags);
@@ -210,20 +206,21 @@ function restoreRegisters(thread: CpuThread, view: DataView): void {
 export function returnFromSignal(task: Task): boolean {
   const { thread, user } = task;
   const context = thread.get(Reg.rsp) - 8 + Frame.context;
-  const view = user.struct(context, Frame.info - Frame.context);
-  if (view === undefined) return false;
+  const view = task.machine.frameScratch;
+  const size = Frame.info - Frame.context;
+  if (!user.readBytes(context, new Uint8Array(view.buffer, 0, size))) return false;
   const at = Context.registers + Registers.fpstate;
   const fpu = view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
-  const image = fpu === 0 ? undefined : user.bytes(fpu, Frame.fpu);
-  if (fpu !== 0 && image === undefined) return false;
+  const image = new Uint8Array(view.buffer, size, Frame.fpu);
+  if (fpu !== 0 && !user.readBytes(fpu, image)) return false;
   task.setBlocked(view.getInt32(Context.mask, true), view.getInt32(Context.mask + 4, true));
   restoreRegisters(thread, view);
-  if (image) thread.loadFpu(image);
+  if (fpu !== 0) thread.loadFpu(image);
   else thread.resetFpu();
   const stackFlags = view.getUint32(Context.stack + 8, true);
   const address = view.getUint32(Context.stack + 4, true) * 2 ** 32 + view.getUint32(Context.stack, true);
-  const size = view.getUint32(Context.stack + 20, true) * 2 ** 32 + view.getUint32(Context.stack + 16, true);
-  setAlternateStack(task, address, size, stackFlags & ~Signal.SS_ONSTACK, thread.get(Reg.rsp));
+  const stackSize = view.getUint32(Context.stack + 20, true) * 2 ** 32 + view.getUint32(Context.stack + 16, true);
+  setAlternateStack(task, address, stackSize, stackFlags & ~Signal.SS_ONSTACK, thread.get(Reg.rsp));
   return true;
 }
 

@@ -130,11 +130,19 @@ export class PendingQueue {
 
   /** Takes out the oldest of one signal. */
   take(signal: number): SignalInfo | undefined {
-    const at = this.#infos.findIndex(info => info.signal === signal);
-    if (at < 0) return undefined;
-    const [info] = this.#infos.splice(at, 1);
-    if (!this.#infos.some(other => other.signal === signal)) this.set.delete(signal);
-    return info!.finish?.() ?? info;
+    const infos = this.#infos;
+    let at = 0;
+    while (at < infos.length && infos[at]!.signal !== signal) at++;
+    if (at === infos.length) return undefined;
+    const info = infos[at]!;
+    let others = 0;
+    for (let i = at + 1; i < infos.length; i++) {
+      if (infos[i]!.signal === signal) others++;
+      infos[i - 1] = infos[i]!;
+    }
+    infos.length--;
+    if (others === 0) this.set.delete(signal);
+    return info.finish?.() ?? info;
   }
 
   /** Forgets all of one signal. */
