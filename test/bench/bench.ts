@@ -9,10 +9,13 @@ const args = process.argv.slice(2);
 const options = parseSuite(args);
 try {
   if (args[0] === 'figures') await runFigures(args.slice(1));
-  else if (options === undefined) console.error(suiteUsage);
-  else await runSuite(options);
+  else if (args[0] === '--help') console.log(suiteUsage);
+  else if (options) await runSuite(options);
+  else {
+    console.error(suiteUsage);
+    process.exitCode = 2;
+  }
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;
 }
-if (options === undefined && args[0] !== 'figures') process.exitCode = 2;

@@ -14,7 +14,7 @@ import type { Mark, Result } from './markers.ts';
 import type { BenchPage } from './page.ts';
 
 const types: Readonly<Record<string, string>> = { '.html': 'text/html', '.js': 'text/javascript', '.json': 'application/json', '.wasm': 'application/wasm' };
-const html = '<!doctype html><meta charset=utf-8><title>benchmarks</title><script src=/page.js></script>';
+const html = '<!doctype html><meta charset=utf-8><link rel=icon href=data:,><title>benchmarks</title><script src=/page.js></script>';
 
 /** Serves the page, the worker, the engine and the image's files, with ranges. */
 function serveFiles(image: string, dist: string, script: string): Promise<Server> {

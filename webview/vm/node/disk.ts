@@ -70,11 +70,20 @@ export async function openDisk(disk: string, images: string, log: (line: string)
     if (fs.statSync(disk).isDirectory()) return openManifest(fs.readFileSync(join(disk, 'manifest.json'), 'utf8'), folderSource(disk), log);
     const fd = fs.openSync(disk, 'r');
     const file = { size: fs.fstatSync(fd).size, readNow: (position: number, into: Uint8Array) => readFully(fd, position, into) };
-    // Its block size is in its superblock; an overlay of the smallest size suits all.
-    return { device: new FileDevice(basename(disk), file, log), blockSize: 1024 };
+    return { device: new FileDevice(basename(disk), file, log), blockSize: blockSizeOf(fd, file.size) };
   } catch (error) {
     return `The disk ${disk} can't be opened: ${error instanceof Error ? error.message : String(error)}.`;
   }
+}
+
+/** The block size that ext2's superblock names; the smallest one, which suits all, if the file is no ext2. */
+function blockSizeOf(fd: number, size: number): number {
+  const superblock = new Uint8Array(1024);
+  if (size < 2048) return 1024;
+  readFully(fd, 1024, superblock);
+  const view = new DataView(superblock.buffer);
+  const exponent = view.getUint32(24, true); // s_log_block_size
+  return view.getUint16(56, true) === 0xef53 && exponent <= 6 ? 1024 << exponent : 1024;
 }
 
 async function openWeb(url: URL, log: (line: string) => void): Promise<OpenedDisk | string> {
