@@ -449,7 +449,8 @@ export class Ext2Inode extends PagedInode implements InodeFields, MappedInode, P
   }
 
   override *getXattr(name: ByteString): Io<Uint8Array | number> {
-    return yield* retry(() => attributes.get(this, name));
+    const value = attributes.get(this, name);
+    return value instanceof Wait ? yield* retry(() => attributes.get(this, name)) : value;
   }
   override *setXattr(name: ByteString, value: Uint8Array, flags: number): Io<number> {
     return yield* this.fileSystem.change(() => attributes.set(this, name, value, flags));

@@ -3,7 +3,7 @@
  * offset checked, encoding with the hashes that e2fsck compares, and the compact form of POSIX ACLs.
  */
 import { Errno } from '../../kernel/abi/errno.ts';
-import type { ByteString } from '../../lib/byteString.ts';
+import { fromRange, type ByteString } from '../../lib/byteString.ts';
 
 export const EXT2_XATTR_MAGIC = 0xea020000;
 /** Header of an attribute block: magic, reference count, block count, hash, reserved. */
@@ -36,7 +36,7 @@ export function decodeXattrs(bytes: Uint8Array, start: number, base: number): Xa
     if (view.getUint32(at + 4, true) !== 0 || next > bytes.length || size > bytes.length || (size > 0 && valueAt + size > bytes.length)) return undefined;
     const prefix = prefixes.find(([index]) => index === bytes[at + 1]);
     if (prefix !== undefined) {
-      const name = prefix[1] + String.fromCharCode(...bytes.subarray(at + entrySize, at + entrySize + nameLength));
+      const name = prefix[1] + fromRange(bytes, at + entrySize, at + entrySize + nameLength);
       result.push({ name, value: size === 0 ? new Uint8Array(0) : bytes.slice(valueAt, valueAt + size) });
     }
     at = next;

@@ -26,7 +26,7 @@ function recordArea(inode: Ext2Inode, record: Buffer): Uint8Array | undefined {
   return area.length >= magicSize + 4 ? area : undefined;
 }
 
-const magicOf = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+const magicOf = (bytes: Uint8Array): number => (bytes[0]! | (bytes[1]! << 8) | (bytes[2]! << 16) | (bytes[3]! << 24)) >>> 0;
 
 function readAreas(inode: Ext2Inode): Attempt<Areas | number> {
   const { fileSystem } = inode;

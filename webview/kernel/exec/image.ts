@@ -24,13 +24,18 @@ export interface Image {
   readonly end: number;
 }
 
-/** The program headers, or -ENOEXEC when the file is too short for them. */
-export function* programHeadersOf(file: OpenFile, header: ElfHeader): Io<ProgramHeader[] | number> {
+/** The program headers, or -ENOEXEC when the file is too short for them. `head` is the file's beginning. */
+export function* programHeadersOf(file: OpenFile, header: ElfHeader, head: Uint8Array): Io<ProgramHeader[] | number> {
   const size = header.programHeaderCount * programHeaderSize;
   if (header.programHeaders > Number.MAX_SAFE_INTEGER - size) return -Errno.ENOEXEC;
-  const bytes = yield* readFully(file, header.programHeaders, size);
+  const bytes = yield* partOf(file, head, header.programHeaders, size);
   if (typeof bytes === 'number' || bytes.length < size) return -Errno.ENOEXEC;
   return readProgramHeaders(bytes, header.programHeaderCount);
+}
+
+/** Bytes of a file of which the beginning has been read already. */
+export function* partOf(file: OpenFile, head: Uint8Array, offset: number, length: number): Io<Uint8Array | number> {
+  return offset + length <= head.length ? head.subarray(offset, offset + length) : yield* readFully(file, offset, length);
 }
 
 function pageStart(address: number): number {

@@ -17,7 +17,7 @@ import { readFully } from '../../fs/vfs/readFully.ts';
 import { fromRange, type ByteString } from '../../lib/byteString.ts';
 import { retry, type Io } from '../../lib/wait.ts';
 import { isElf, readHeader, type ElfHeader, type ProgramHeader } from './elf.ts';
-import { mapImage, programHeadersOf, type Image } from './image.ts';
+import { mapImage, partOf, programHeadersOf, type Image } from './image.ts';
 import { readScript, scriptLineMaximum } from './script.ts';
 import { buildStack, checkArguments } from './stack.ts';
 
@@ -25,6 +25,9 @@ import { buildStack, checkArguments } from './stack.ts';
 const scriptDepth = 5;
 /** CPUID 1 EDX of a CPU with what is offered (AT_HWCAP): FPU TSC MSR CX8 SEP CMOV CLFSH MMX FXSR SSE SSE2. */
 const hwcap = 0x0f8b_f9ff & ~0x0820_0000;
+
+/** What is read of a file first: in nearly all the ELF header, the program headers and the interpreter's name. */
+const headSize = 1024;
 
 /** Who execs what. */
 export interface ExecRequest {
@@ -86,8 +89,8 @@ function* resolveScripts(request: ExecRequest): Io<Target | number> {
   for (let depth = 0; ; depth++) {
     const file = yield* openExecutable(request, path);
     if (typeof file === 'number') return file;
-    const head = yield* readFully(file, 0, scriptLineMaximum);
-    const script = typeof head === 'number' ? head : readScript(head);
+    const head = yield* readFully(file, 0, headSize);
+    const script = typeof head === 'number' ? head : readScript(head.subarray(0, scriptLineMaximum));
     if (script === undefined) return { file, head: head as Uint8Array, argv };
     yield* close(file);
     if (typeof script === 'number') return script;
@@ -122,7 +125,7 @@ interface Headers {
 function* headersOf(file: OpenFile, head: Uint8Array): Io<Headers | number> {
   const header = readHeader(head);
   if (typeof header === 'number') return header;
-  const segments = yield* programHeadersOf(file, header);
+  const segments = yield* programHeadersOf(file, header, head);
   return typeof segments === 'number' ? segments : { header, segments };
 }
 
@@ -130,7 +133,7 @@ function* prepareElf(request: ExecRequest, target: Target): Io<NewProgram | numb
   const { machine, limits } = request;
   const main = yield* headersOf(target.file, target.head);
   if (typeof main === 'number') return main;
-  const interpreter = yield* openInterpreter(request, target.file, main.segments);
+  const interpreter = yield* openInterpreter(request, target, main.segments);
   if (typeof interpreter === 'number') return interpreter;
   const memory = Memory.create(machine.memory, limits);
   if (memory === undefined) {
@@ -149,11 +152,11 @@ function* prepareElf(request: ExecRequest, target: Target): Io<NewProgram | numb
 type Interpreter = Headers & { readonly file: OpenFile };
 
 /** PT_INTERP's file: undefined when there is none. -ELIBBAD when it is no ELF file of our kind. */
-function* openInterpreter(request: ExecRequest, file: OpenFile, segments: readonly ProgramHeader[]): Io<Interpreter | number | undefined> {
+function* openInterpreter(request: ExecRequest, target: Target, segments: readonly ProgramHeader[]): Io<Interpreter | number | undefined> {
   const segment = segments.find(candidate => candidate.type === Elf.PT_INTERP);
   if (segment === undefined) return undefined;
   if (segment.fileSize > 4096 || segment.fileSize < 2) return -Errno.ENOEXEC;
-  const bytes = yield* readFully(file, segment.offset, segment.fileSize);
+  const bytes = yield* partOf(target.file, target.head, segment.offset, segment.fileSize);
   if (typeof bytes === 'number' || bytes.length < segment.fileSize) return -Errno.EIO;
   if (bytes[bytes.length - 1] !== 0) return -Errno.ENOEXEC;
   const name = fromRange(bytes, 0, bytes.indexOf(0));
@@ -161,7 +164,7 @@ function* openInterpreter(request: ExecRequest, file: OpenFile, segments: readon
   if (typeof path === 'number') return path;
   const opened = yield* openExecutable(request, path);
   if (typeof opened === 'number') return opened;
-  const head = yield* readFully(opened, 0, 64);
+  const head = yield* readFully(opened, 0, headSize);
   const headers = typeof head === 'number' || head.length < 64 ? -Errno.EIO : isElf(head) ? yield* headersOf(opened, head) : -Errno.ELIBBAD;
   if (typeof headers === 'number') {
     request.machine.scheduler.background(close(opened));

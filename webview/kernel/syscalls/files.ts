@@ -125,7 +125,7 @@ export function statx(task: Task, directory: number, pathAddress: number, flags:
   if ((flags & AT_STATX_SYNC_TYPE) === AT_STATX_SYNC_TYPE) return -Errno.EINVAL;
   const path = pathArgument(task, pathAddress);
   if (typeof path === 'number') return path;
-  const put = (place: Path): number => (task.user.writeBytes(out, encodeStatx(place)) ? 0 : -Errno.EFAULT);
+  const put = (place: Path): number => (task.user.writeBytes(out, encodeStatx(task.machine.files.statScratch, place)) ? 0 : -Errno.EFAULT);
   if (path === '' && flags & AT_EMPTY_PATH && directory !== AT_FDCWD) {
     const file = task.files.getAny(directory);
     return file ? fresh(task, file.path, put) : -Errno.EBADF;
@@ -201,33 +201,45 @@ function readDirectory(task: Task, fd: number, out: number, size: number, wide: 
 
 function* fillDirectory(task: Task, file: OpenFile, out: number, size: number, wide: boolean): Io<number> {
   if (file.inode.linkCount === 0) return -Errno.ENOENT;
-  const bytes = new Uint8Array(size);
-  const view = new DataView(bytes.buffer);
   let used = 0;
   let position = file.position;
-  for (let full = false; !full;) {
+  for (;;) {
     const entries = yield* file.inode.readDirectory(position, file.path);
     if (typeof entries === 'number') {
       if (used === 0) return entries;
       break;
     }
     if (entries.length === 0) break;
-    for (const entry of entries) {
-      const length = putEntry(bytes, view, used, entry, wide, task.user.wordSize);
-      if (length === 0) {
-        full = true;
-        if (used === 0) return -Errno.EINVAL;
-        break;
-      }
-      used += length;
-      position = entry.next;
+    const bytes = direntBytes(entries, size - used, wide, task.user.wordSize);
+    while (!task.user.writeBytes(out + used, bytes.taken)) {
+      const ready = yield* task.user.prefault(out + used, bytes.taken.length, true);
+      if (ready < 0) return ready;
+    }
+    used += bytes.taken.length;
+    if (bytes.count > 0) position = entries[bytes.count - 1]!.next;
+    if (bytes.count < entries.length) {
+      if (used === 0) return -Errno.EINVAL;
+      break;
     }
   }
-  const ready = yield* task.user.prefault(out, used, true);
-  if (ready < 0) return ready;
-  task.user.writeBytes(out, bytes.subarray(0, used));
   file.position = position;
   return used;
+}
+
+/** The records of as many entries as fit into `room` bytes. */
+function direntBytes(entries: readonly DirectoryEntry[], room: number, wide: boolean, wordSize: number): { taken: Uint8Array; count: number } {
+  let most = 0;
+  for (const entry of entries) most += direntHeader + entry.name.length + 9;
+  const bytes = new Uint8Array(Math.min(room, most));
+  const view = new DataView(bytes.buffer);
+  let used = 0;
+  let count = 0;
+  for (; count < entries.length; count++) {
+    const length = putEntry(bytes, view, used, entries[count]!, wide, wordSize);
+    if (length === 0) break;
+    used += length;
+  }
+  return { taken: bytes.subarray(0, used), count };
 }
 
 /** struct linux_dirent64 or linux_dirent: the record's length, 0 when it doesn't fit. */

@@ -66,12 +66,19 @@ export function fgetxattr(task: Task, fd: number, name: number, value: number, s
 function get(task: Task, place: Place | number, nameAddress: number, value: number, size: number): Result {
   if (typeof place === 'number') return place;
   const name = nameArgument(task, nameAddress);
-  return typeof name === 'number' ? name : getAt(task, place, name, value, size);
+  if (typeof name === 'number') return name;
+  const { base, path, walk } = place;
+  const found = task.machine.files.namespace.resolveCached(task, base, path, walk);
+  if (typeof found === 'number') return found;
+  return found === undefined ? getAt(task, place, name, value, size) : getOf(task, found, name, value, size);
 }
 
 function* getAt(task: Task, { base, path, walk }: Place, name: ByteString, value: number, size: number): Io<number> {
   const found = yield* task.machine.files.namespace.resolve(task, base, path, walk);
-  if (typeof found === 'number') return found;
+  return typeof found === 'number' ? found : yield* getOf(task, found, name, value, size);
+}
+
+function* getOf(task: Task, found: Path, name: ByteString, value: number, size: number): Io<number> {
   const permission = yield* allowed(task, found, name, false);
   if (permission < 0) return permission;
   const bytes = yield* found.dentry.inode!.getXattr(name);
