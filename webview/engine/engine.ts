@@ -39,6 +39,7 @@ const longestRun = 1 << 26;
 export class Engine {
   readonly frames: PhysicalFrames;
   readonly memory: WebAssembly.Memory;
+  readonly #decoder = new Decoder(64);
   readonly #code: CodeCache;
   readonly #caches: TranslationCaches;
   readonly #parts: MmuParts;
@@ -49,6 +50,8 @@ export class Engine {
   #thread: EngineThread | undefined;
   #root = 0;
   #interrupted = false;
+  /** Budget left until the profile wants to know where the thread is. */
+  #untilLook = 0;
   #instructions = 0;
   /** For profiles: makes `decodeSeconds` count. */
   timesDecoding = false;
@@ -66,7 +69,7 @@ export class Engine {
     const section = WebAssembly.Module.customSections(module, 'forms')[0];
     if (!section || codeEnd - code !== CODE_SIZE) throw new Error('not an interpreter module');
     const forms = FormTable.decode(new Uint8Array(section), ROWS.length);
-    this.#code = new CodeCache(buffer, { start: code, end: codeEnd }, ROWS, forms, this.#caches);
+    this.#code = new CodeCache(buffer, { start: code, end: codeEnd }, ROWS, this.#decoder, forms, this.#caches);
     this.frames = new PhysicalFrames(buffer, firstFrame, frames, this.#code);
     this.#parts = {
       frames: this.frames, caches: this.#caches, code: this.#code, entries: new Uint32Array(buffer), activeRoot: () => this.#root,
@@ -79,7 +82,7 @@ export class Engine {
     this.#profile = new Profile(tiers === 'eager');
     if (tiers === 'interpreter') return;
     this.#regions = new Regions({
-      memory: this.memory, table, code: this.#code, rows: ROWS, forms, descriptions, helpers: helperSource(helpers), exports: instance.exports,
+      memory: this.memory, table, code: this.#code, rows: ROWS, decoder: this.#decoder, forms, descriptions, helpers: helperSource(helpers), exports: instance.exports,
     });
   }
 
@@ -101,10 +104,14 @@ export class Engine {
     if (this.#profile.isEager) this.#compileNow(thread, space);
     let left = given, exit: number;
     do {
-      const share = this.#regions || this.looked ? Math.min(left, this.#profile.interval * 16) : left;
+      const share = this.#regions || this.looked ? Math.min(left, this.#untilLook) : left;
       exit = this.#runShare(thread, space, share);
-      left -= share - this.#view.getInt32(Run.budget, true);
-    } while (exit === ExitCode.budget && left > 0 && !this.#interrupted && this.#look(thread, space));
+      const used = share - this.#view.getInt32(Run.budget, true);
+      left -= used;
+      this.#untilLook -= used;
+      if (exit !== ExitCode.budget) break;
+      if (this.#untilLook <= 0 && (this.#regions || this.looked)) this.#look(thread, space);
+    } while (left > 0 && !this.#interrupted);
     const ran = (given - left) / 16;
     thread.instructions += ran;
     this.#instructions += ran;
@@ -129,14 +136,18 @@ export class Engine {
     this.#regions?.compile(space, address);
   }
 
-  /** Looks where the thread is, and compiles that code if it has been found there before. */
-  #look(thread: EngineThread, space: PageTables): true {
+  /** Looks where the thread is, and compiles that code if much time is spent there. */
+  #look(thread: EngineThread, space: PageTables): void {
     this.looked?.();
     const address = thread.rip, offset = address % 4096, frame = space.executable(address - offset);
-    if (frame === 0) return true;
-    if (this.#code.isCompiled(frame, offset)) this.#profile.inCompiled();
-    else if (this.#profile.inInterpreted(frame * 4096 + offset)) this.#regions?.compile(space, address);
-    return true;
+    if (frame !== 0) {
+      if (this.#code.isCompiled(frame, offset)) this.#profile.inCompiled();
+      else if (this.#profile.inInterpreted(frame * 4096 + offset) && this.#regions) {
+        const before = this.#regions.seconds, success = this.#regions.compile(space, address);
+        this.#profile.compiled(frame * 4096 + offset, (this.#regions.seconds - before) * 1000, success);
+      }
+    }
+    this.#untilLook = this.#profile.interval * 16;
   }
 
   /** Number of the compiled region that can be entered at an address, -1 where there is none. */
@@ -194,7 +205,7 @@ export class Engine {
       bytes[count] = this.frames.bytes[at]!;
     }
     const instruction = new Instruction();
-    const length = new Decoder(64).decode(bytes, 0, count, instruction);
+    const length = this.#decoder.decode(bytes, 0, count, instruction);
     const shown = bytes.subarray(0, length > 0 ? length : count);
     const hex = Array.from(shown, b => b.toString(16).padStart(2, '0')).join(' ');
     return length > 0 ? `${new Disassembler(64).format(instruction, bytes, 0, thread.rip)} (${hex})` : `no instruction (${hex})`;

@@ -6,11 +6,12 @@
 import { CODE_TABLE_SIZE, FRAME_TABLES } from '../state.ts';
 import type { CodeOwner } from '../mmu/codeOwner.ts';
 import type { TranslationCaches } from '../mmu/tlb.ts';
-import { Decoder } from '../x86/decoder.ts';
-import { DECODE, Instruction, Operand } from '../x86/instruction.ts';
-import { ADDRESSING, type Row } from '../x86/rows.ts';
+import type { Decoder } from '../x86/decoder.ts';
+import { DECODE, Instruction } from '../x86/instruction.ts';
+import type { Row } from '../x86/rows.ts';
 import { SpecialForm, type FormTable } from './forms.ts';
-import { Compiled, Record, addressForm, writeAddressRecord, writeEnd, writeRecord } from './record.ts';
+import { Compiled, Record } from './record.ts';
+import { RecordWriter, Trait } from './recordWriter.ts';
 
 /** Instructions decoded at once at most. */
 const longestRun = 64;
@@ -18,9 +19,6 @@ const longestRun = 64;
 const crossingRecords = 4;
 /** What a run may take from the pool: two records an instruction, the end, two code tables. */
 const roomForRun = (longestRun + 2) * 2 * Record.size + 2 * CODE_TABLE_SIZE;
-
-/** After these the next bytes need not be code. */
-const endings: ReadonlySet<string> = new Set(['JMP', 'JMPF', 'RET', 'RETF', 'IRET', 'INT3', 'HLT', 'UD2']);
 
 /** A page's view of code memory: where a frame's executable neighbours are. */
 export interface CodeSpace {
@@ -48,12 +46,10 @@ export class CodeCache implements CodeOwner {
   readonly #view: DataView;
   readonly #words: Int32Array;
   readonly #pool: { readonly start: number; readonly end: number };
-  readonly #forms: FormTable;
-  readonly #rows: readonly Row[];
+  readonly #records: RecordWriter;
   readonly #caches: TranslationCaches;
-  readonly #decoder = new Decoder(64);
+  readonly #decoder: Decoder;
   readonly #instruction = new Instruction();
-  readonly #operand = new Operand();
   readonly #across = new Uint8Array(32);
   readonly #frames = new Map<number, FrameCode>();
   #freeTables: number[] = [];
@@ -63,14 +59,14 @@ export class CodeCache implements CodeOwner {
   /** Told before the code of a frame is forgotten, or that of all (undefined). */
   onForget: (frame: number | undefined) => void = () => undefined;
 
-  constructor(memory: ArrayBuffer, pool: { start: number; end: number }, rows: readonly Row[], forms: FormTable, caches: TranslationCaches) {
+  constructor(memory: ArrayBuffer, pool: { start: number; end: number }, rows: readonly Row[], decoder: Decoder, forms: FormTable, caches: TranslationCaches) {
     this.#bytes = new Uint8Array(memory);
     this.#view = new DataView(memory);
     this.#words = new Int32Array(memory);
     this.#pool = pool;
+    this.#decoder = decoder;
     this.#next = pool.start;
-    this.#rows = rows;
-    this.#forms = forms;
+    this.#records = new RecordWriter(this.#words, rows, forms);
     this.#caches = caches;
   }
 
@@ -151,7 +147,7 @@ export class CodeCache implements CodeOwner {
     const copy = this.room((count + 1) * Record.size);
     if (copy === undefined) return false;
     this.#bytes.copyWithin(copy, record, record + count * Record.size);
-    writeEnd(view, copy + count * Record.size, view.getUint16(record + Record.place, true));
+    this.#records.end(copy + count * Record.size, view.getUint16(record + Record.place, true));
     view.setInt32(copy + count * Record.size + Record.displacement, record + count * Record.size, true);
     code.stretches.push(copy, copy + (count + 1) * Record.size);
     this.#renamePending(code, record, copy);
@@ -227,7 +223,7 @@ export class CodeCache implements CodeOwner {
       if (more) length = this.#decoder.decode(this.#bytes, frame * 4096 + offset, (frame + 1) * 4096, this.#instruction);
       if (!more || length === DECODE.MORE) {
         const end = this.#take(Record.size);
-        writeEnd(this.#view, end, place);
+        this.#records.end(end, place);
         this.#link(code, end, offset);
         break;
       }
@@ -238,6 +234,7 @@ export class CodeCache implements CodeOwner {
   /** Enters the record of an offset, and links the branches that wait for it. */
   #known(code: FrameCode, offset: number, record: number): void {
     this.#words[(code.table >> 2) + offset] = record;
+    if (code.pending.size === 0) return;
     const waiting = code.pending.get(offset);
     if (!waiting) return;
     for (const branch of waiting) this.#view.setInt32(branch + Record.displacement, record, true);
@@ -261,23 +258,19 @@ export class CodeCache implements CodeOwner {
   /** Writes the records of `#instruction`; `length` is the decoder's answer. True if the run ends here. */
   #emit(code: FrameCode, offset: number, length: number): boolean {
     this.decodedInstructions++;
-    const instruction = this.#instruction;
+    const instruction = this.#instruction, records = this.#records;
     if (length < 0) {
       instruction.length ||= 1;
-      const form = length === DECODE.TOO_LONG ? SpecialForm.generalProtection : SpecialForm.undefined;
-      const at = this.#take(Record.size);
-      this.#view.setUint16(at + Record.form, form, true);
-      this.#view.setUint16(at + Record.place, offset | instruction.length << 12, true);
+      records.bare(this.#take(Record.size), length === DECODE.TOO_LONG ? SpecialForm.generalProtection : SpecialForm.undefined, offset | instruction.length << 12);
       return true;
     }
-    const row = this.#rows[instruction.row]!;
-    const before = addressForm(row, instruction);
-    if (before !== 0) writeAddressRecord(this.#view, this.#take(Record.size), before, row, instruction, offset);
-    const form = this.#forms.of(instruction, before !== 0);
+    const before = records.addressForm(instruction);
+    if (before !== 0) records.address(this.#take(Record.size), before, instruction, offset);
     const at = this.#take(Record.size);
-    writeRecord(this.#view, at, form, row, instruction, offset, before !== 0, this.#operand);
-    if (row.operands.some(isBranch)) this.#link(code, at, offset + length + instruction.immediate);
-    return endings.has(row.operation) || form === SpecialForm.undefined || form === SpecialForm.generalProtection;
+    const form = records.instruction(at, instruction, offset, before !== 0);
+    const traits = records.traits(instruction.row);
+    if ((traits & Trait.branch) !== 0) this.#link(code, at, offset + length + instruction.immediate);
+    return (traits & Trait.ends) !== 0 || form === SpecialForm.undefined || form === SpecialForm.generalProtection;
   }
 
   /** An instruction that goes on in the next page: guarded by that page's frame, in a run of its own. */
@@ -309,13 +302,9 @@ export class CodeCache implements CodeOwner {
     this.#view.setUint16(guard + Record.form, SpecialForm.guard, true);
     this.#view.setUint16(guard + Record.place, place, true);
     this.#view.setInt32(guard + Record.immediate, second, true);
-    writeEnd(this.#view, this.#next, place);
+    this.#records.end(this.#next, place);
     this.#next = next;
     this.#known(code, offset, record);
     return 0;
   }
-}
-
-function isBranch(operand: Row['operands'][number]): boolean {
-  return operand.addressing === ADDRESSING.J;
 }

@@ -1,23 +1,37 @@
 /**
- * Which code is hot: runs end every so many instructions, always at a jump, and where they end is counted. That costs nothing where the
- * code runs, and finds what time is spent in.
+ * Which code is hot: runs end every so many instructions, always at a jump, and the time since the last look is put down to the code where
+ * they end. That costs nothing where the code runs, and finds what time is spent in. Code is compiled when about as much time has been
+ * spent in interpreting it as compiling it takes: then the choice has cost at most twice what the best one would have.
  */
 
 /** Instructions between two looks while code is interpreted, and at most while compiled code runs. */
-const shortest = 1 << 13, longest = 1 << 19;
+const shortest = 1 << 15, longest = 1 << 17;
 /** The interval when everything counts as hot. */
 const eagerInterval = 64;
-/** Looks at one place until it is compiled. */
-const threshold = 3;
-/** Places remembered; they are forgotten all at once. */
-const mostPlaces = 1 << 14;
+/** Milliseconds that the interpreter takes for the shortest interval. */
+const lookTime = 0.065;
+/**
+ * Milliseconds that the first region takes: the compiler itself runs for the first time, and slowly. Later ones are measured, but by a clock
+ * that also runs while others do: no longer than this.
+ */
+const longestCompilation = 10;
+/** Looks of the shortest interval at a piece of code, at least, until it is compiled. */
+const leastLooks = 16;
+/** What one look may count for: a single one says little. */
+const mostPerLook = 4;
+/** Pieces of code remembered; they are forgotten all at once. */
+const mostPieces = 1 << 14;
+/** Bytes of a piece, which divide a page: what is that close is most often one region. */
+const pieceSize = 1 << 10;
 
 export class Profile {
   /** Everything counts as hot at once. */
   readonly isEager: boolean;
-  #counts = new Map<number, number>();
+  readonly #counts = new Map<number, number>();
   #interval = shortest;
   #looks = 0;
+  /** What compiling has taken lately, in milliseconds. */
+  #compilation = longestCompilation;
 
   constructor(isEager: boolean) {
     this.isEager = isEager;
@@ -35,14 +49,22 @@ export class Profile {
     if (!this.isEager) this.#interval = Math.min(longest, this.#interval * 2);
   }
 
-  /** A run ended at a place (any number that stands for it) in interpreted code: true when it should be compiled. */
-  inInterpreted(place: number): boolean {
+  /** A run ended in interpreted code at a physical address: true when it should be compiled. */
+  inInterpreted(address: number): boolean {
     this.#looks++;
     if (this.isEager) return true;
-    this.#interval = shortest;
-    const count = (this.#counts.get(place) ?? 0) + 1;
-    if (this.#counts.size >= mostPlaces) this.#counts.clear();
-    this.#counts.set(place, count);
-    return count === threshold;
+    const piece = Math.floor(address / pieceSize);
+    const count = (this.#counts.get(piece) ?? 0) + Math.min(mostPerLook, this.#interval / shortest);
+    this.#interval = Math.max(shortest, this.#interval / 2);
+    if (this.#counts.size >= mostPieces) this.#counts.clear();
+    const isHot = count >= Math.max(leastLooks, this.#compilation / lookTime);
+    this.#counts.set(piece, isHot ? 0 : count);
+    return isHot;
+  }
+
+  /** Compiling the code at a physical address took so long; nothing came of it: then that isn't tried again soon. */
+  compiled(address: number, milliseconds: number, success: boolean): void {
+    this.#compilation += (Math.min(longestCompilation, milliseconds) - this.#compilation) / 8;
+    if (!success) this.#counts.set(Math.floor(address / pieceSize), -1000);
   }
 }

@@ -7,7 +7,7 @@ import type { Descriptions } from '../semantics/contract.ts';
 import type { CodeCache, CodeSpace } from '../interpreter/codeCache.ts';
 import { fitsForms, type FormTable } from '../interpreter/forms.ts';
 import { Regions as RegionTable, STATE, Slot } from '../state.ts';
-import { Decoder } from '../x86/decoder.ts';
+import type { Decoder } from '../x86/decoder.ts';
 import type { Instruction } from '../x86/instruction.ts';
 import type { Row } from '../x86/rows.ts';
 import { Discovery, type Region } from './discover.ts';
@@ -28,6 +28,7 @@ export interface RegionsOptions {
   readonly table: WebAssembly.Table;
   readonly code: CodeCache;
   readonly rows: readonly Row[];
+  readonly decoder: Decoder;
   readonly forms: FormTable;
   readonly descriptions: Descriptions;
   readonly helpers: HelperSource;
@@ -40,12 +41,11 @@ export class Regions {
   readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #view: DataView;
-  readonly #decoder = new Decoder(64);
   readonly #byFrame = new Map<number, Set<Installed>>();
   readonly #freeSlots: number[] = [];
   #nextSlot = 0;
   /** Instructions that can't be written out here, by row and shape. */
-  readonly #unfit = new Set<string>();
+  readonly #unfit = new Set<number>();
   compiled = 0;
   dropped = 0;
   /** Bytes of modules made, and the time that it took. */
@@ -88,9 +88,9 @@ export class Regions {
   }
 
   #find(space: CodeSpace, address: number): Region | undefined {
-    const { rows, code, forms, descriptions } = this.#options;
+    const { rows, decoder, code, forms, descriptions } = this.#options;
     return new Discovery({
-      decoder: this.#decoder, space, bytes: this.#bytes, rows,
+      decoder, space, bytes: this.#bytes, rows,
       isSeen: target => {
         const frame = space.executable(target - target % 4096);
         return frame !== 0 && code.record(frame, target % 4096) !== 0;
@@ -181,6 +181,6 @@ export class Regions {
 }
 
 /** What decides whether an instruction can be written out: its row, memory or registers, REP. */
-function shapeOf(row: Row, { memory, rep, operandSize }: Instruction): string {
-  return `${row.id},${memory},${rep},${operandSize}`;
+function shapeOf(row: Row, { memory, rep, operandSize }: Instruction): number {
+  return (row.id * 2 + memory) * 2 ** 12 + rep * 16 + operandSize;
 }
