@@ -99,9 +99,13 @@ export const Scratch = {
 
 /**
  * The TLB: direct-mapped by bits of the page number; entries of 32 bytes: i64 read tag, i64 write tag (the page's address, -1 for none),
- * i32 addend: host address = low 32 bits of the guest address + addend.
+ * i32 addend: host address = low 32 bits of the guest address + addend. Large, since two pages in turn that share an entry are a hundred
+ * times slower than two that don't.
  */
-export const Tlb = { base: 8192, entries: 1024, entrySize: 32, readTag: 0, writeTag: 8, addend: 16 } as const;
+export const Tlb = { base: 131072, entries: 4096, entrySize: 32, readTag: 0, writeTag: 8, addend: 16 } as const;
+
+/** Which entries of the TLB are in use: i32 their number, which is `entries` if that is not known; then i32 offsets, some of them twice. */
+export const TlbLog = { base: 8192, entries: 4096 } as const;
 
 /** The same for code: direct-mapped, entries of 16 bytes: i64 the page's address (-1 for none), i32 its frame's code table (FRAME_TABLES). */
 export const CodeTlb = { base: 40960, entries: 512, entrySize: 16, tag: 0, table: 8 } as const;
@@ -112,8 +116,14 @@ export const CodeTlb = { base: 40960, entries: 512, entrySize: 16, tag: 0, table
  */
 export const Regions = { base: 65536, count: 8192, entrySize: 8, stamp: 0, pages: 4 } as const;
 
+/**
+ * Where compiled code begins, by address: direct-mapped by its low bits, entries of 16 bytes: i64 address, i32 the code stamp for which it
+ * was entered, i32 slot and block as in a record (interpreter/record.ts Compiled).
+ */
+export const JumpCache = { base: 262144, entries: 4096, entrySize: 16, address: 0, stamp: 8, entry: 12 } as const;
+
 /** One i32 per frame: address of its code table, or 0 while it holds no decoded code. Stores to frames with a table must be seen. */
-export const FRAME_TABLES = 131072;
+export const FRAME_TABLES = 327680;
 /** A code table: one i32 per byte of the page: address of the record of the instruction that starts there, or 0. */
 export const CODE_TABLE_SIZE = 4096 * 4;
 

@@ -6,7 +6,7 @@ import { Code, callTable, callValue, load16U, load32, load64, type Callable, typ
 import { ModuleBuilder } from '../wasm/module.ts';
 import { I32, I64, type Type } from '../wasm/values.ts';
 import { MemoryHelper, type Descriptions, type HelperDefinitions, type Helpers } from '../semantics/contract.ts';
-import { CodeTlb, ExitCode, RegionOutcome, Regions, Run, STATE, Slot } from '../state.ts';
+import { CodeTlb, ExitCode, JumpCache, RegionOutcome, Regions, Run, STATE, Slot } from '../state.ts';
 import { codeTlbSlot, defineTranslate, type TranslateFunctions } from '../mmu/translate.ts';
 import type { Row } from '../x86/rows.ts';
 import { Frame, here, type Locals } from './frame.ts';
@@ -208,6 +208,7 @@ function writeRun(code: Code, parts: RunParts): void {
   code.block(leave => {
     code.block(fault => {
       code.loop(jump => {
+        writeQuickDispatch(code, parts, locals, { leave, jump });
         writeLookUp(code, parts.functions, locals, () => code.br(leave));
         code.block(spent => {
           // Only here: a record that ends a run has the place of the instruction before it, so nothing can go on there later.
@@ -228,8 +229,39 @@ function writeRun(code: Code, parts: RunParts): void {
   code.return(load32(Run.exit));
 }
 
+/** If the jump cache knows compiled code at `target`, runs it. */
+function writeQuickDispatch(code: Code, parts: RunParts, locals: RunLocals, labels: Pick<RunLabels, 'leave' | 'jump'>): void {
+  const { account, target, interpret } = locals;
+  code.block(unknown => code.scope(() => {
+    const at = code.let(jumpCacheSlot(target.value));
+    code.brIf(unknown, load64(at, JumpCache.base + JumpCache.address).ne(target.value));
+    code.brIf(unknown, load32(at, JumpCache.base + JumpCache.stamp).ne(load32(Run.codeStamp)));
+    code.brIf(unknown, interpret.value.or(account.value.shrU(31)));
+    writeRegionCall(code, parts, locals, load32(at, JumpCache.base + JumpCache.entry), account.value, labels);
+  }));
+}
+
+function jumpCacheSlot(address: I64): I32 {
+  return address.toI32().and(JumpCache.entries - 1).shl(Math.log2(JumpCache.entrySize));
+}
+
+/** Calls the region at `entry`, and goes on where it says. */
+function writeRegionCall(code: Code, { region }: RunParts, locals: RunLocals, entry: I32, left: I32, { leave, jump }: Pick<RunLabels, 'leave' | 'jump'>): void {
+  const { account, target, outcome, interpret } = locals, pinned = code.let(entry);
+  const slot = pinned.and((1 << Compiled.slotBits) - 1), block = pinned.shrU(Compiled.blockShift).and(Compiled.blockMask);
+  code.set(outcome, callTable('i32', region, slot, block, left));
+  code.set(account, load32(Run.account));
+  code.set(target, load64(Run.target));
+  code.set(interpret, outcome.value.eq(RegionOutcome.interpret));
+  code.brIf(jump, outcome.value.leU(RegionOutcome.interpret));
+  code.store64(STATE + Slot.rip, target.value);
+  code.if(outcome.value.eq(RegionOutcome.spent), () => code.store32(Run.exit, ExitCode.budget));
+  code.br(leave);
+}
+
 /** If compiled code begins at `rec`, runs it, or goes on to the instruction's own records. */
-function writeCompiled(code: Code, { isMapped, region }: RunParts, { rec, account, target, outcome, interpret }: RunLocals, { leave, jump }: RunLabels): void {
+function writeCompiled(code: Code, parts: RunParts, locals: RunLocals, labels: RunLabels): void {
+  const { rec, account, interpret } = locals;
   code.if(load16U(rec.value, Record.form).eq(SpecialForm.compiled), () => {
     const record = code.let(rec.value), entry = code.let(load32(record, Compiled.entry));
     const left = code.let(account.value.sub(record));
@@ -239,16 +271,13 @@ function writeCompiled(code: Code, { isMapped, region }: RunParts, { rec, accoun
       code.brIf(own, interpret.value.or(isHere.eqz()));
       const slot = code.let(entry.and((1 << Compiled.slotBits) - 1));
       code.if(load32(slot.shl(3), Regions.base + Regions.stamp).ne(load32(Run.codeStamp)), () => {
-        code.brIf(own, callValue(isMapped, slot).eqz());
+        code.brIf(own, callValue(parts.isMapped, slot).eqz());
       });
-      code.set(outcome, callTable('i32', region, slot, entry.shrU(Compiled.blockShift).and(Compiled.blockMask), left));
-      code.set(account, load32(Run.account));
-      code.set(target, load64(Run.target));
-      code.set(interpret, outcome.value.eq(RegionOutcome.interpret));
-      code.brIf(jump, outcome.value.leU(RegionOutcome.interpret));
-      code.store64(STATE + Slot.rip, target.value);
-      code.if(outcome.value.eq(RegionOutcome.spent), () => code.store32(Run.exit, ExitCode.budget));
-      code.br(leave);
+      const address = code.let(here(record)), at = code.let(jumpCacheSlot(address));
+      code.store64(at, address, JumpCache.base + JumpCache.address);
+      code.store32(at, load32(Run.codeStamp), JumpCache.base + JumpCache.stamp);
+      code.store32(at, entry, JumpCache.base + JumpCache.entry);
+      writeRegionCall(code, parts, locals, entry, left, labels);
     });
     code.set(rec, load32(record, Compiled.copy));
     code.set(account, left.add(rec.value));

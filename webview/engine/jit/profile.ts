@@ -10,11 +10,10 @@ const shortest = 1 << 15, longest = 1 << 17;
 const eagerInterval = 64;
 /** Milliseconds that the interpreter takes for the shortest interval. */
 const lookTime = 0.065;
-/**
- * Milliseconds that the first region takes: the compiler itself runs for the first time, and slowly. Later ones are measured, but by a clock
- * that also runs while others do: no longer than this.
- */
-const longestCompilation = 10;
+/** Milliseconds that the first region takes: the compiler itself runs for the first time, and slowly. */
+const firstCompilation = 10;
+/** Later ones are measured, but by a clock that also runs while others do: no longer than this. */
+const longestCompilation = 4;
 /** Looks of the shortest interval at a piece of code, at least, until it is compiled. */
 const leastLooks = 16;
 /** What one look may count for: a single one says little. */
@@ -31,7 +30,7 @@ export class Profile {
   #interval = shortest;
   #looks = 0;
   /** What compiling has taken lately, in milliseconds. */
-  #compilation = longestCompilation;
+  #compilation = firstCompilation;
 
   constructor(isEager: boolean) {
     this.isEager = isEager;
@@ -64,7 +63,7 @@ export class Profile {
 
   /** Compiling the code at a physical address took so long; nothing came of it: then that isn't tried again soon. */
   compiled(address: number, milliseconds: number, success: boolean): void {
-    this.#compilation += (Math.min(longestCompilation, milliseconds) - this.#compilation) / 8;
+    this.#compilation += (Math.min(longestCompilation, milliseconds) - this.#compilation) / 4;
     if (!success) this.#counts.set(Math.floor(address / pieceSize), -1000);
   }
 }

@@ -1,20 +1,26 @@
 /** The TLBs as the rest of the engine sees them: it only ever takes entries out. mmu/translate.ts fills them. */
-import { CodeTlb, Run, Tlb } from '../state.ts';
+import { CodeTlb, Run, Tlb, TlbLog } from '../state.ts';
 
 export class TranslationCaches {
   readonly #data: Int32Array;
+  readonly #log: Int32Array;
   readonly #code: Int32Array;
   readonly #stamp: Int32Array;
 
   constructor(memory: ArrayBuffer) {
     this.#data = new Int32Array(memory, Tlb.base, (Tlb.entries * Tlb.entrySize) / 4);
+    this.#log = new Int32Array(memory, TlbLog.base, 1 + TlbLog.entries);
+    this.#log[0] = TlbLog.entries;
     this.#code = new Int32Array(memory, CodeTlb.base, (CodeTlb.entries * CodeTlb.entrySize) / 4);
     this.#stamp = new Int32Array(memory, Run.codeStamp, 1);
     this.flush();
   }
 
   flush(): void {
-    this.#data.fill(-1);
+    const log = this.#log, used = log[0]!;
+    if (used > TlbLog.entries / 8) this.#data.fill(-1);
+    else for (let i = 1; i <= used; i++) this.#data.fill(-1, log[i]! >> 2, (log[i]! >> 2) + 4);
+    log[0] = 0;
     this.flushCode();
   }
 
@@ -50,10 +56,12 @@ export class TranslationCaches {
   /** Takes out the write tags of a frame: its next store is seen by the slow path. */
   protectFrame(frame: number): void {
     const host = (frame * 4096) | 0;
-    const data = this.#data;
-    for (let at = 0; at < data.length; at += Tlb.entrySize / 4) {
+    const data = this.#data, log = this.#log, used = log[0]!;
+    const visit = (at: number): void => {
       const tag = data[at + Tlb.writeTag / 4]!;
       if (tag !== -1 && ((tag + data[at + Tlb.addend / 4]!) | 0) === host) data.fill(-1, at + 2, at + 4);
-    }
+    };
+    if (used < TlbLog.entries) for (let i = 1; i <= used; i++) visit(log[i]! >> 2);
+    else for (let at = 0; at < data.length; at += Tlb.entrySize / 4) visit(at);
   }
 }

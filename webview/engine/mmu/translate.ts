@@ -5,7 +5,7 @@
 import { load32, load64, callValue, type Callable, type Code } from '../wasm/code.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
 import { I32, I64 } from '../wasm/values.ts';
-import { CodeTlb, ExitCode, FRAME_TABLES, PageTable, PteBit, Run, Tlb } from '../state.ts';
+import { CodeTlb, ExitCode, FRAME_TABLES, PageTable, PteBit, Run, Tlb, TlbLog } from '../state.ts';
 
 /** The MMU's functions, by the names of semantics/contract.ts MemoryHelper where helpers use them. */
 export interface TranslateFunctions {
@@ -64,8 +64,15 @@ function writePage(code: Code, walk: Callable<'i32'>, codeWritten: Callable<unde
   const frame = code.let(entry.value.shrU(12));
   const table = (): I32 => load32(frame.shl(2), FRAME_TABLES);
   code.if(write, () => code.if(table(), () => code.call(codeWritten, frame)));
-  const slot = code.let(address.toI32().shrU(7).and((Tlb.entries - 1) * Tlb.entrySize));
+  const slot = code.let(tlbSlot(address));
   const tag = code.let(address.and(-4096));
+  code.if(load64(slot, Tlb.base + Tlb.readTag).eq(-1), () => {
+    const used = code.let(load32(TlbLog.base));
+    code.if(used.ltU(TlbLog.entries), () => {
+      code.store32(used.shl(2), slot, TlbLog.base + 4);
+      code.store32(TlbLog.base, used.add(1));
+    });
+  });
   code.store64(slot, tag, Tlb.base + Tlb.readTag);
   // A page that was written before and holds no code can be written without a second miss.
   const writable = entry.value.and(PteBit.write | PteBit.dirty).eq(PteBit.write | PteBit.dirty).and(table().eqz());
