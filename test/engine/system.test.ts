@@ -145,4 +145,24 @@ describe.each(['interpreter', 'jit', 'eager'] as const)('with tiers %s', tiers =
     for (let n = 0; n < 300; n++) for (let i = 0; i < 90; i++) bl = i % 3 === 0 ? bl + 1 & 255 : (bl << 1 | bl >> 7) & 255;
     expect(whole.rbx).toBe(bl);
   });
+
+  it('TF ends each instruction, an iteration of REP, and the one behind the POPF that sets it', () => {
+    const own = new Engine({ module, frames: 64, now: () => now, tiers });
+    const pages = own.createAddressSpace()!, guest = own.createThread(), code = own.frames.allocate(), stack = own.frames.allocate();
+    pages.map(CODE, code, 7);
+    pages.map(CODE - 4096, stack, 3);
+    const program = [0x9c, 0x80, 0x4c, 0x24, 1, 1, 0x9d, 0x90, 0xf3, 0xaa, 0x64, 0x8b, 0x07, 0xeb, 0, 0x9c, 0x80, 0x64, 0x24, 1, 0xfe, 0x9d, 0x90, ...syscall];
+    own.frames.bytes.set(program, code * 4096);
+    own.frames.written(code);
+    guest.rip = CODE;
+    guest.set(Reg.rsp, CODE - 64);
+    guest.set(Reg.rdi, CODE - 4096);
+    guest.set(Reg.rcx, 2);
+    const places: number[] = [];
+    let exit = own.run(guest, pages, 1000);
+    for (; exit === Exit.singleStep; exit = own.run(guest, pages, 1000)) places.push(guest.rip - CODE);
+    expect(exit).toBe(Exit.syscall);
+    expect(places).toEqual([8, 8, 10, 13, 15, 16, 21, 22]);
+    expect(guest.rip - CODE).toBe(program.length);
+  });
 });

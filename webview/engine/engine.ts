@@ -45,6 +45,7 @@ export class Engine {
   readonly #parts: MmuParts;
   readonly #view: DataView;
   readonly #run: () => number;
+  readonly #step: () => number;
   readonly #regions: Regions | undefined;
   readonly #profile: Profile;
   #thread: EngineThread | undefined;
@@ -79,6 +80,7 @@ export class Engine {
       env: { memory: this.memory, regions: table, now, codeWritten: (frame: number) => this.#code.drop(frame) },
     });
     this.#run = instance.exports['run'] as () => number;
+    this.#step = instance.exports['step'] as () => number;
     this.#profile = new Profile(tiers === 'eager');
     if (tiers === 'interpreter') return;
     this.#regions = new Regions({
@@ -100,6 +102,7 @@ export class Engine {
   run(thread: EngineThread, space: PageTables, budget: number): EngineExit {
     this.#enter(thread, space);
     this.#interrupted = false;
+    if (thread.isStepping) return this.#runStep(thread, space);
     const given = Math.min(budget, longestRun) * 16;
     if (this.#profile.isEager) this.#compileNow(thread, space);
     let left = given, exit: number;
@@ -122,10 +125,20 @@ export class Engine {
     this.#view.setInt32(Run.budget, share, true);
     let exit = this.#run();
     while (exit >= ExitCode.decode) {
+      if (exit === ExitCode.step) return this.#runStep(thread, space);
       exit = this.#decode(thread, space);
       if (exit === 0) exit = this.#interrupted ? ExitCode.budget : this.#run();
     }
     return exit;
+  }
+
+  /** One instruction, for TF. */
+  #runStep(thread: EngineThread, space: PageTables): EngineExit {
+    let exit = this.#step();
+    while (exit >= ExitCode.decode) exit = exit === ExitCode.step ? ExitCode.singleStep : this.#decode(thread, space) || this.#step();
+    thread.instructions++;
+    this.#instructions++;
+    return exit as EngineExit;
   }
 
   /** Compiles the code at rip, decoding it if it has to be. */

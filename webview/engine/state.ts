@@ -27,7 +27,7 @@ export const Slot = {
   flagAux: 184,
   /** i32: 0 or 1. */
   directionFlag: 188,
-  /** i32: AC and ID at their places in RFLAGS. */
+  /** i32: AC, ID and TF at their places in RFLAGS. */
   otherFlags: 192,
   /** i32. */
   mxcsr: 196,
@@ -49,6 +49,9 @@ export const Slot = {
   /** Physical x87 registers 0-7 in 16 bytes each: i64 mantissa, u16 sign and exponent, zeros. MMX register n is the mantissa of register n. */
   x87: 512,
 } as const;
+
+/** TF in Slot.otherFlags: the thread runs in single steps (interpreter/step.ts). */
+export const TF = 0x100;
 
 /** Bytes of a register file. */
 export const STATE_SIZE = 640;
@@ -151,6 +154,8 @@ export const ExitCode = {
   decode: 32,
   /** The record at rip was made for another second page: decode it anew. */
   redecode: 33,
+  /** TF has been set: on in single steps. */
+  step: 34,
 } as const;
 
 /** Page tables: a root of 32 entries (address bits 46-42), then three levels of 1,024 (bits 41-32, 31-22, 21-12), each in a frame. Upper entries are frame numbers, 0 for none. */

@@ -1,9 +1,11 @@
 /** A guest thread's register file. It lies in the engine's memory while it is the last one that ran, else in a copy of its own. */
-import { STATE, STATE_SIZE, Slot } from './state.ts';
+import { STATE, STATE_SIZE, Slot, TF } from './state.ts';
 
 const FX = { control: 0, status: 2, tags: 4, opcode: 6, instruction: 8, operand: 16, mxcsr: 24, mxcsrMask: 28, st: 32, xmm: 160 } as const;
 /** MXCSR bits that exist: 15-0. */
 const mxcsrMask = 0xffff;
+/** AC and ID, and TF. */
+const otherFlags = 0x240000 | TF;
 
 export class EngineThread {
   readonly #resident: DataView;
@@ -87,7 +89,12 @@ export class EngineThread {
     view.setInt32(Slot.flagResult + 4, 0, true);
     view.setInt32(Slot.flagAux, bit(0) << 31 | (bit(0) ^ bit(11)) << 30 | (bit(2) ^ 1) << 8 | bit(4) << 3 | bit(7), true);
     view.setInt32(Slot.directionFlag, bit(10), true);
-    view.setInt32(Slot.otherFlags, value & 0x240000, true);
+    view.setInt32(Slot.otherFlags, value & otherFlags, true);
+  }
+
+  /** TF: after each instruction a debug exception. */
+  get isStepping(): boolean {
+    return (this.#view.getInt32(Slot.otherFlags, true) & TF) !== 0;
   }
 
   saveFpu(out: Uint8Array): void {

@@ -12,6 +12,11 @@ import { TranslatedMemory } from '../semantics/memory.ts';
 import { loadInt, storeInt } from '../semantics/operand.ts';
 import { Record } from './record.ts';
 
+/** How a complete form ended. */
+export const Outcome = { next: 0, fault: 1, leave: 2, jump: 3 } as const;
+/** Complete forms in one function. */
+export const groupSize = 256;
+
 /** Where a form goes that is complete: in a function of its own or the one for all that are called. */
 export interface Exits {
   /** Leaves with Run.exit at this instruction, which did not happen. */
@@ -216,10 +221,10 @@ export class InterpreterControl implements Control {
     if (this.#frame.hot) return this.#frame.leaveIf(condition);
     this.#frame.code.if(condition, () => this.exit(name));
   }
-  exitAfter(name: 'syscall' | 'breakpoint' | 'interrupt'): void {
+  exitAfter(name: 'syscall' | 'breakpoint' | 'interrupt' | 'step', target = this.next()): void {
     const { code, exits } = this.#frame;
     if (!('leave' in exits)) throw new Error('the hot function knows no exit behind an instruction');
-    code.store64(STATE + Slot.rip, this.next());
+    code.store64(STATE + Slot.rip, target);
     code.store32(Run.exit, ExitCode[name]);
     this.#frame.settle();
     code.br(exits.leave);

@@ -9,11 +9,12 @@ import { MemoryHelper, type Descriptions, type HelperDefinitions, type Helpers }
 import { CodeTlb, ExitCode, JumpCache, RegionOutcome, Regions, Run, STATE, Slot } from '../state.ts';
 import { codeTlbSlot, defineTranslate, type TranslateFunctions } from '../mmu/translate.ts';
 import type { Row } from '../x86/rows.ts';
-import { Frame, here, type Locals } from './frame.ts';
+import { Frame, Outcome, groupSize, here, type Locals } from './frame.ts';
 import { writeForm, writeSpecialForm } from './form.ts';
 import { SpecialForm, enumerateForms, type Form } from './forms.ts';
 import { isHot } from './hot.ts';
 import { Compiled, Record } from './record.ts';
+import { writeStep } from './step.ts';
 
 /** Name of the custom section with the encoded FormTable. */
 export const FORMS_SECTION = 'forms';
@@ -32,7 +33,7 @@ export interface InterpreterSource {
 }
 
 /**
- * The module's binary. It imports env.memory, env.codeWritten(frame) and env.now() -> f64 (nanoseconds), and exports run() -> ExitCode.
+ * The module's binary. It imports env.memory, env.codeWritten(frame) and env.now() -> f64 (nanoseconds), and exports run() and step() -> ExitCode.
  */
 export function generateInterpreter({ rows, descriptions, helpers, data = [] }: InterpreterSource): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
@@ -67,6 +68,7 @@ export function generateInterpreter({ rows, descriptions, helpers, data = [] }: 
   const region = module.type({ parameters: ['i32', 'i32'], result: 'i32' });
   const parts = { functions: translate, hot: runHot, firstCold: hotCases.length, complete, isMapped, region };
   module.export('run', module.function('run', [], 'i32', code => writeRun(code, parts)));
+  module.export('step', module.function('step', [], 'i32', code => writeStep(code, complete, (locals, missing) => writeLookUp(code, translate, locals, missing))));
   for (const [name, helper] of known) module.export(name, helper);
   for (const { at, bytes } of data) module.data(at, bytes);
   module.customSection(FORMS_SECTION, tableOf(caseOf).encode());
@@ -102,12 +104,8 @@ function arrange(forms: readonly Form[], bodyOf: (form: Form) => string): { hot:
   };
 }
 
-/** How a form ended: where run() goes on. */
-const Outcome = { next: 0, fault: 1, leave: 2, jump: 3 } as const;
 /** Why the hot function ended: a record that only its complete form can do, a jump to where no record is known, the budget. */
 const HotOutcome = { record: 0, jump: 1, spent: 2 } as const;
-/** Complete forms in one function. */
-const groupSize = 256;
 
 /** Complete forms from number `first` on: (rec, account) -> Outcome; what has changed besides is in Run.account and Run.target. */
 function writeComplete(code: Code, functions: TranslateFunctions, first: number, cases: readonly Case[], helpers: Helpers): void {

@@ -99,9 +99,10 @@ export class RegionControl implements Control {
     if (name === 'pageFault') this.#frame.code.stored = false;
     this.#frame.leaveIf(condition);
   }
-  exitAfter(name: 'syscall' | 'breakpoint' | 'interrupt'): void {
+  exitAfter(name: 'syscall' | 'breakpoint' | 'interrupt' | 'step', target?: I64): void {
     this.#frame.code.store32(Run.exit, ExitCode[name]);
-    this.#frame.leave(this.behind, RegionOutcome.leave);
+    if (target) this.#frame.leaveTo(target, RegionOutcome.leave);
+    else this.#frame.leave(this.behind, RegionOutcome.leave);
   }
   again(): void {
     this.#frame.leave(this.#frame.here, RegionOutcome.jump);

@@ -137,10 +137,10 @@ export class RegionFrame implements Helpers {
     this.code.unlikely(condition, () => this.leave(address, outcome));
   }
   /** Leaves to a computed address. */
-  leaveTo(target: I64): void {
+  leaveTo(target: I64, outcome: RegionOutcome = RegionOutcome.jump): void {
     this.flags.write();
     this.code.store64(Run.target, target);
-    this.code.set(this.#where, I64.of(targetIsSet | RegionOutcome.jump));
+    this.code.set(this.#where, I64.of(targetIsSet | outcome));
     this.code.br(this.#exit);
   }
 

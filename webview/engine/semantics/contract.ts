@@ -114,8 +114,8 @@ export interface Control {
   /** Leaves with that exit; the instruction did not happen. */
   exit(name: ExitName): void;
   exitIf(condition: I32, name: ExitName): void;
-  /** Leaves with rip behind the instruction: SYSCALL, INT3, INT n. */
-  exitAfter(name: 'syscall' | 'breakpoint' | 'interrupt'): void;
+  /** Leaves with rip behind the instruction (or at `target`): SYSCALL, INT3, INT n; a POPF or IRET that has set TF. */
+  exitAfter(name: 'syscall' | 'breakpoint' | 'interrupt' | 'step', target?: I64): void;
   /** Does the same instruction again (a REP whose share of the budget is used up). Ends the run if the budget is spent. */
   again(): void;
 }

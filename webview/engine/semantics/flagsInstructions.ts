@@ -1,7 +1,7 @@
 /** Instructions about RFLAGS themselves. */
 import { load32 } from '../wasm/code.ts';
-import type { I32 } from '../wasm/values.ts';
-import { STATE, Slot } from '../state.ts';
+import type { I32, I64 } from '../wasm/values.ts';
+import { STATE, Slot, TF } from '../state.ts';
 import type { Context, Descriptions } from './contract.ts';
 import type { Flags } from './flags.ts';
 import { Int } from './int.ts';
@@ -16,12 +16,18 @@ export function readFlags(flags: Flags): I32 {
   return flags.materialise().or(load32(STATE + Slot.directionFlag).shl(10)).or(load32(STATE + Slot.otherFlags)).or(fixedFlags);
 }
 
-/** Takes from a word what POPF and IRET may change. With operand size 2 AC and ID stay. */
+/** Takes from a word what POPF and IRET may change. With operand size 2 AC and ID stay. To be followed by `stepIfSet`. */
 export function loadFlags({ code, size, flags }: Context, word: I32): void {
   const value = code.let(word);
   flags.load(value);
   code.store32(STATE + Slot.directionFlag, value.shrU(10).and(1));
-  if (size !== 2) code.store32(STATE + Slot.otherFlags, value.and(otherFlags));
+  const others = size === 2 ? load32(STATE + Slot.otherFlags).and(~TF).or(value.and(TF)) : value.and(otherFlags | TF);
+  code.store32(STATE + Slot.otherFlags, others);
+}
+
+/** Goes on at `target`, without one behind this instruction, in single steps if TF has been set. The first trap comes behind the next instruction. */
+export function stepIfSet({ code, control }: Context, target?: I64): void {
+  code.if(load32(STATE + Slot.otherFlags).and(TF), () => control.exitAfter('step', target));
 }
 
 export const flagsInstructions: Descriptions = {
@@ -31,6 +37,7 @@ export const flagsInstructions: Descriptions = {
     const word = code.let(stack.peek(size).zeroExtend(8).i64.toI32());
     stack.release(size);
     loadFlags(context, word);
+    stepIfSet(context);
   },
   /** LAHF and SAHF know all status flags but OF. */
   LAHF: ({ flags, registers }) => registers.writeHigh(0, Int.cut(1, flags.materialise().or(2))),

@@ -5,7 +5,7 @@
 import { I32, I64, select } from '../wasm/values.ts';
 import { STATE, Slot } from '../state.ts';
 import type { Context, Control, Descriptions, Operand } from './contract.ts';
-import { loadFlags } from './flagsInstructions.ts';
+import { loadFlags, stepIfSet } from './flagsInstructions.ts';
 import { Int, type Width } from './int.ts';
 
 /** Numbers as in ModRM.reg. */
@@ -91,6 +91,7 @@ function iret(context: Context): void {
   checkCode(control, codeSelector.truncate(2), target);
   loadFlags(context, flags.zeroExtend(8).i64.toI32());
   registers.write(4, newTop.zeroExtend(8));
+  stepIfSet(context, target);
   control.jump(target);
 }
 

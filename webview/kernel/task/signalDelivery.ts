@@ -26,7 +26,7 @@ const contextFlags = 6;
 const redZone = 128;
 /** __USER_CS and __USER_DS */
 const userSegments = { cs: 0x33, ss: 0x2b } as const;
-const DF = 1 << 10;
+const TF = 1 << 8, DF = 1 << 10;
 
 /** CF PF AF ZF SF DF OF AC ID... : what a program may change by sigreturn. */
 const changeableFlags = 0x240dd5;
@@ -120,7 +120,7 @@ function handle(task: Task, info: SignalInfo, action: Action): Wait | undefined 
   thread.set(Reg.rdx, address + Frame.context);
   thread.set(Reg.rax, 0);
   thread.rip = action.handler;
-  thread.rflags = thread.rflags & ~DF;
+  thread.rflags = thread.rflags & ~(TF | DF);
   if (task.alternateStack.flags & Signal.SS_AUTODISARM) task.alternateStack = { address: 0, size: 0, flags: Signal.SS_DISABLE };
   task.savedMask = undefined;
   const { mask, flags } = action;

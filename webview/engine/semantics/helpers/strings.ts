@@ -4,7 +4,7 @@
  */
 import { callValue, load32, load64, load8U, type Code, type Label, type Variable } from '../../wasm/code.ts';
 import { I32, I64, select } from '../../wasm/values.ts';
-import { STATE, Slot } from '../../state.ts';
+import { STATE, Slot, TF } from '../../state.ts';
 import { MemoryHelper, type HelperDefinition, type HelperDefinitions, type Helpers } from '../contract.ts';
 import { Flags } from '../flags.ts';
 import { Int, type Width } from '../int.ts';
@@ -16,6 +16,9 @@ const register = (number: number): I64 => load64(place(number));
 
 /** Stretches (parts of a page, or single elements) that are done before others get a turn. */
 const stretches = 64;
+
+/** TF: an iteration is a step. */
+const isStepping = (): I32 => load32(STATE + Slot.otherFlags).and(TF);
 
 /** A loop over stretches: what all REP operations share. */
 class RepLoop {
@@ -74,7 +77,7 @@ class RepLoop {
   /** Writes the loop. `single` does one element; `many` a number of them that lie in one page each, upwards. Both account for it. */
   write(single: () => void, many: (count: I32) => void): void {
     const { code } = this;
-    const turns = code.variable(I32.of(stretches));
+    const turns = code.variable(select(isStepping(), I32.of(1), I32.of(stretches)));
     code.loop(next => {
       code.if(register(rcx).eqz(), () => code.return(I32.of(0)));
       code.if(turns.value.eqz(), () => code.return(I32.of(1)));
@@ -86,7 +89,7 @@ class RepLoop {
     code.unreachable();
   }
 
-  /** How many elements are in reach at once; 0 downwards, or if the next one crosses a page. */
+  /** How many elements are in reach at once; 0 downwards, if the next one crosses a page, or in single steps. */
   #count(): Variable<I32> {
     const { code } = this;
     const count = code.variable(select(register(rcx).gtU(4096), I32.of(4096), register(rcx).toI32()));
@@ -94,7 +97,7 @@ class RepLoop {
       const room = code.let(this.#room(number === rsi ? this.source : this.destination));
       code.set(count, select(count.value.ltU(room), count.value, room));
     }
-    code.set(count, select(load32(STATE + Slot.directionFlag), I32.of(0), count.value));
+    code.set(count, select(load32(STATE + Slot.directionFlag).or(isStepping()), I32.of(0), count.value));
     return count;
   }
 
