@@ -113,7 +113,7 @@ describe('the processor', () => {
     expect(thread.get(Reg.rax)).toBe(14);
     for (let flags = 0; flags < 0x1000; flags++) {
       other.rflags = flags;
-      expect(other.rflags).toBe((flags & 0xcd5) | 0x202);
+      expect(other.rflags).toBe((flags & 0xdd5) | 0x202);
     }
   });
 
