@@ -17,11 +17,20 @@ export class TranslationCaches {
   }
 
   flush(): void {
+    this.#flushData();
+    this.flushCode();
+  }
+
+  #flushData(): void {
     const log = this.#log, used = log[0]!;
     if (used > TlbLog.entries / 8) this.#data.fill(-1);
-    else for (let i = 1; i <= used; i++) this.#data.fill(-1, log[i]! >> 2, (log[i]! >> 2) + 4);
+    else for (let i = 1; i <= used; i++) this.#forget(log[i]! >> 2);
     log[0] = 0;
-    this.flushCode();
+  }
+
+  #forget(at: number): void {
+    const data = this.#data;
+    data[at] = data[at + 1] = data[at + 2] = data[at + 3] = -1;
   }
 
   flushCode(): void {
@@ -36,15 +45,15 @@ export class TranslationCaches {
 
   /** Takes out `count` pages from `page` (a page number) on; `code`: from the code TLB as well. */
   invalidate(page: number, count: number, code: boolean): void {
-    if (count >= Tlb.entries / 4) {
-      this.#data.fill(-1);
+    // Where little is known at all, it's as well forgotten.
+    if (count >= Math.min(Tlb.entries / 4, this.#log[0]! * 8)) {
+      this.#flushData();
       if (code) this.#code.fill(-1);
       return;
     }
     const first = page & (Tlb.entries - 1);
     for (let i = 0; i < count; i++) {
-      const at = ((first + i) & (Tlb.entries - 1)) * (Tlb.entrySize / 4);
-      this.#data[at] = this.#data[at + 1] = this.#data[at + 2] = this.#data[at + 3] = -1;
+      this.#forget(((first + i) & (Tlb.entries - 1)) * (Tlb.entrySize / 4));
     }
     if (!code) return;
     for (let i = 0; i < count; i++) {
