@@ -224,6 +224,10 @@ export class Engine {
     return length > 0 ? `${new Disassembler(64).format(instruction, bytes, 0, thread.rip)} (${hex})` : `no instruction (${hex})`;
   }
 
+  get compileSeconds(): number {
+    return this.#regions?.seconds ?? 0;
+  }
+
   get statistics(): { instructions: number; tlbMisses: number; decodedInstructions: number; codePagesInvalidated: number; regionsCompiled: number; regionsDropped: number; regionBytes: number; compileSeconds: number } {
     return {
       instructions: this.#instructions, tlbMisses: this.#view.getUint32(Run.tlbMisses, true),

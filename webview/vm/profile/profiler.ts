@@ -16,6 +16,7 @@ export interface ProfiledEngine extends Cpu {
   /** Makes `decodeSeconds` count. */
   timesDecoding: boolean;
   readonly decodeSeconds: number;
+  readonly compileSeconds: number;
   /** Called every so many instructions, at a jump; the thread's rip then is where it is. */
   looked: (() => void) | undefined;
 }
@@ -36,6 +37,16 @@ export type Locate = (address: number) => Place;
 /** What time was spent on besides running programs. */
 export type Activity = 'decode' | 'compile' | 'page fault' | 'exception' | 'scheduler' | 'disk' | 'outside' | `system call ${string}`;
 
+/** Activities by number: system calls by their own, then the rest. */
+const callCount = 512;
+const others = ['decode', 'compile', 'page fault', 'exception', 'scheduler', 'disk', 'outside'] as const;
+const idOf = (activity: (typeof others)[number]): number => callCount + others.indexOf(activity);
+const decode = idOf('decode'), compile = idOf('compile'), pageFault = idOf('page fault'), exception = idOf('exception'), scheduler = idOf('scheduler'), disk = idOf('disk'), outside = idOf('outside');
+
+function nameOf(activity: number): Activity {
+  return others[activity - callCount] ?? `system call ${syscallsByNumber[activity]?.name ?? activity}`;
+}
+
 /** `milliseconds` in which a program was about at a place; `region` as in `regionAt`. */
 export interface PlaceSample { readonly place: Place; readonly region: number; milliseconds: number }
 export interface ActivitySample { readonly program: string; readonly activity: Activity; milliseconds: number }
@@ -49,17 +60,21 @@ export interface ProfilerOptions {
 
 /** Instructions after which the end of a run counts as a look, for programs whose runs all end before the engine looks. */
 const longestUnseen = 1 << 15;
+/** Milliseconds of activities that are summed up before they become samples: a program may make a million calls a second. */
+const longestPending = 5;
 
 export class Profiler {
   readonly #now: () => number;
   readonly #locate: Locate;
-  /** In the order of time. */
+  /** In the order of time, but for activities between two looks. */
   readonly samples: Sample[] = [];
-  /** Kept apart, since their time lies within others'. */
-  readonly activities = new Map<Activity, number>();
+  /** Milliseconds by activity that are not samples yet, which of them aren't zero, and their sum. */
+  readonly #pending = new Float64Array(callCount + others.length);
+  readonly #touched: number[] = [];
+  #pendingSum = 0;
   #mark = 0;
   #started = 0;
-  #activity: Activity = 'outside';
+  #activity = outside;
   #program = '';
   /** Running time since the last look. */
   #running = 0;
@@ -73,7 +88,7 @@ export class Profiler {
   /** What happens from now on counts. */
   start(): void {
     this.#mark = this.#started = this.#now();
-    this.#activity = 'outside';
+    this.#activity = outside;
     this.#isOn = true;
   }
 
@@ -81,6 +96,7 @@ export class Profiler {
   stop(): number {
     if (this.#isOn) this.#charge();
     this.#isOn = false;
+    this.#flush();
     if (this.#running > 0) this.samples.push({ place: { program: this.#program, module: '[between two looks]', offset: 0 }, region: -1, milliseconds: this.#running });
     return this.#mark - this.#started;
   }
@@ -97,38 +113,39 @@ export class Profiler {
   driven(machine: Driven): Driven {
     return {
       runSlice: milliseconds => {
-        this.turnTo('scheduler');
+        this.turnTo(scheduler);
         try {
           return machine.runSlice(milliseconds);
         } finally {
-          this.turnTo('outside');
+          this.turnTo(outside);
         }
       },
     };
   }
 
   /** Time up to now belongs to what was going on; from now on to `activity`. Returns what was going on. */
-  turnTo(activity: Activity): Activity {
+  turnTo(activity: number): number {
     if (this.#isOn) this.#charge();
     const before = this.#activity;
     this.#activity = activity;
     return before;
   }
 
-  /** A program ran until now. `decode` and `compile`: milliseconds of it in which its code was made ready. */
-  ran(decode: number, compile: number): void {
+  /** A program ran until now, but for these milliseconds, in which its code was decoded and compiled. */
+  ran(decoding: number, compiling: number): void {
     if (!this.#isOn) return;
     const now = this.#now();
-    this.#running += Math.max(0, now - this.#mark - decode - compile);
+    this.#running += Math.max(0, now - this.#mark - decoding - compiling);
     this.#mark = now;
-    if (decode > 0) this.#add('decode', decode);
-    if (compile > 0) this.#add('compile', compile);
+    if (decoding > 0) this.#add(decode, decoding);
+    if (compiling > 0) this.#add(compile, compiling);
   }
 
   /** The program that ran since the last look is at `address`, in that region. */
   look(address: number, region: number): void {
     if (!this.#isOn) return;
     const place = this.#locate(address);
+    if (place.program !== this.#program || this.#pendingSum > longestPending) this.#flush();
     this.#program = place.program;
     const last = this.samples.at(-1);
     if (last && 'place' in last && last.place.offset === place.offset && last.place.module === place.module && last.region === region) last.milliseconds += this.#running;
@@ -142,19 +159,29 @@ export class Profiler {
     this.#mark = now;
   }
 
-  #add(activity: Activity, milliseconds: number): void {
-    this.activities.set(activity, (this.activities.get(activity) ?? 0) + milliseconds);
-    const last = this.samples.at(-1);
-    if (last && 'activity' in last && last.activity === activity && last.program === this.#program) last.milliseconds += milliseconds;
-    else this.samples.push({ program: this.#program, activity, milliseconds });
+  #add(activity: number, milliseconds: number): void {
+    if (milliseconds <= 0) return;
+    if (this.#pending[activity] === 0) this.#touched.push(activity);
+    this.#pending[activity]! += milliseconds;
+    this.#pendingSum += milliseconds;
+    if (this.#pendingSum > longestPending) this.#flush();
+  }
+
+  #flush(): void {
+    for (const activity of this.#touched) {
+      this.samples.push({ program: this.#program, activity: nameOf(activity), milliseconds: this.#pending[activity]! });
+      this.#pending[activity] = 0;
+    }
+    this.#touched.length = 0;
+    this.#pendingSum = 0;
   }
 }
 
 /** What a run's end gives the kernel to do. */
-function activityAfter(exit: Exit, thread: CpuThread): Activity {
-  if (exit === Exit.syscall) return `system call ${syscallsByNumber[thread.getInt(Reg.rax)]?.name ?? thread.getInt(Reg.rax)}`;
-  if (exit === Exit.pageFault) return 'page fault';
-  return exit === Exit.budget ? 'scheduler' : 'exception';
+function activityAfter(exit: Exit, thread: CpuThread): number {
+  if (exit === Exit.syscall) return thread.getInt(Reg.rax) & callCount - 1;
+  if (exit === Exit.pageFault) return pageFault;
+  return exit === Exit.budget ? scheduler : exception;
 }
 
 class ProfiledCpu implements Cpu {
@@ -179,7 +206,7 @@ class ProfiledCpu implements Cpu {
   }
 
   run(thread: CpuThread, space: AddressSpace, budget: number): Exit {
-    this.#profiler.turnTo('scheduler');
+    this.#profiler.turnTo(scheduler);
     this.#thread = thread;
     this.#space = space;
     const before = thread.instructions;
@@ -192,7 +219,7 @@ class ProfiledCpu implements Cpu {
   }
 
   #settle(): void {
-    const { decodeSeconds, statistics: { compileSeconds } } = this.#engine;
+    const { decodeSeconds, compileSeconds } = this.#engine;
     this.#profiler.ran((decodeSeconds - this.#decodeSeconds) * 1000, (compileSeconds - this.#compileSeconds) * 1000);
     this.#decodeSeconds = decodeSeconds;
     this.#compileSeconds = compileSeconds;
@@ -228,7 +255,7 @@ class ProfiledDevice implements BlockDevice {
   }
 
   #timed<T>(act: () => T): T {
-    const before = this.#profiler.turnTo('disk');
+    const before = this.#profiler.turnTo(disk);
     const answer = act();
     this.#profiler.turnTo(before);
     return answer;
