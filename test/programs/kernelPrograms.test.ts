@@ -10,7 +10,7 @@ import { engines, runInVm } from '../harness/vm.ts';
 const sources = join(root, 'test/kernel/programs');
 const built = join(root, 'build/test-programs');
 /** Those that are about code, faults and signals run with everything compiled as well. */
-const aboutCode: ReadonlySet<string> = new Set(['steps']);
+const aboutCode: ReadonlySet<string> = new Set(['preciseFaults', 'rewriting', 'steps', 'storms']);
 const programs = readdirSync(sources).filter(name => name.endsWith('.c')).map(name => name.slice(0, -2));
 
 describe('kernel interface', () => {
