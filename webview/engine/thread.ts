@@ -12,7 +12,9 @@ export class EngineThread {
   readonly #residentBytes: Uint8Array;
   readonly #copy = new Uint8Array(STATE_SIZE);
   readonly #copyView = new DataView(this.#copy.buffer);
+  /** Where the register file is now. */
   #view: DataView = this.#copyView;
+  #bytes: Uint8Array = this.#copy;
   readonly #onFree: (thread: EngineThread) => void;
   instructions = 0;
 
@@ -28,12 +30,14 @@ export class EngineThread {
   enter(): void {
     this.#residentBytes.set(this.#copy);
     this.#view = this.#resident;
+    this.#bytes = this.#residentBytes;
   }
 
   /** Saves it from there. */
   leave(): void {
     this.#copy.set(this.#residentBytes);
     this.#view = this.#copyView;
+    this.#bytes = this.#copy;
   }
 
   get(reg: number): number {
@@ -110,7 +114,7 @@ export class EngineThread {
     copyWide(image, FX.operand, view, Slot.fpuOperand);
     image.setUint32(FX.mxcsr, view.getInt32(Slot.mxcsr, true), true);
     image.setUint32(FX.mxcsrMask, mxcsrMask, true);
-    const bytes = new Uint8Array(view.buffer, view.byteOffset, STATE_SIZE);
+    const bytes = this.#bytes;
     for (let i = 0; i < 8; i++) {
       const at = Slot.x87 + ((top + i) & 7) * 16;
       copyWide(image, FX.st + i * 16, view, at);
@@ -131,7 +135,7 @@ export class EngineThread {
     copyWide(view, Slot.fpuInstruction, from, FX.instruction);
     copyWide(view, Slot.fpuOperand, from, FX.operand);
     view.setInt32(Slot.mxcsr, from.getUint32(FX.mxcsr, true) & mxcsrMask, true);
-    const bytes = new Uint8Array(view.buffer, view.byteOffset, STATE_SIZE);
+    const bytes = this.#bytes;
     for (let i = 0; i < 8; i++) {
       const at = Slot.x87 + ((top + i) & 7) * 16;
       copyWide(view, at, from, FX.st + i * 16);
@@ -145,8 +149,7 @@ export class EngineThread {
   /** As execve(2) leaves it: FINIT, MXCSR 0x1f80, registers zero. */
   resetFpu(): void {
     const view = this.#view;
-    new Uint8Array(view.buffer, view.byteOffset + Slot.mxcsr, Slot.xmm - Slot.mxcsr).fill(0);
-    new Uint8Array(view.buffer, view.byteOffset + Slot.xmm, STATE_SIZE - Slot.xmm).fill(0);
+    this.#bytes.fill(0, Slot.mxcsr, STATE_SIZE);
     view.setInt32(Slot.fpuControl, 0x37f, true);
     view.setInt32(Slot.mxcsr, 0x1f80, true);
   }
@@ -157,8 +160,7 @@ export class EngineThread {
   }
 
   copyFrom(other: EngineThread): void {
-    const from = other.#view;
-    new Uint8Array(this.#view.buffer, this.#view.byteOffset, STATE_SIZE).set(new Uint8Array(from.buffer, from.byteOffset, STATE_SIZE));
+    this.#bytes.set(other.#bytes);
   }
 }
 

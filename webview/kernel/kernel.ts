@@ -20,7 +20,7 @@ import type { HostNames, Machine } from './task/machine.ts';
 import type { Process } from './task/process.ts';
 import { ProcessTable } from './task/processTable.ts';
 import { Scheduler } from './task/scheduler.ts';
-import { SignalActions } from './task/signals.ts';
+import { FrameScratch, SignalActions } from './task/signals.ts';
 import { FsInfo, Task, TaskState } from './task/task.ts';
 import { Timers, type HostClock } from './time/timers.ts';
 import type { Terminal } from './tty/terminal.ts';
@@ -83,7 +83,7 @@ export class Kernel implements Machine {
   readonly scheduler: Scheduler;
   readonly processes: ProcessTable;
   readonly futexes = new Futexes();
-  readonly frameScratch = new DataView(new ArrayBuffer(1024));
+  readonly frameScratch = new FrameScratch();
   readonly names: HostNames = {
     sysname: 'Linux', nodename: 'terrarium', release: '6.1.0-terrarium', version: '#1 SMP Terrarium', machine: 'x86_64', domainname: '(none)',
   };
@@ -198,8 +198,7 @@ export class Kernel implements Machine {
           if (now >= end) return 'more';
           continue;
         }
-        this.#runner.run(task);
-        now = timers.now();
+        now = this.#runner.run(task, now);
         if (now >= end) return scheduler.hasWork ? 'more' : Math.max(0, timers.next - now);
       }
     } finally {

@@ -42,23 +42,24 @@ export class Runner {
     this.#trace = trace;
   }
 
-  /** Runs `task` until it sleeps, ends, is stopped, or its turn is over. */
-  run(task: Task): void {
+  /** Runs `task` from `started` (now) until it sleeps, ends, is stopped, or its turn is over. Answers the time then. */
+  run(task: Task, started: number): number {
     const { scheduler, timers } = this.#machine;
     const { process } = task;
     scheduler.current = task;
     scheduler.switches++;
     task.state = TaskState.running;
-    const started = timers.now();
     scheduler.turnStart = started;
     const entries = this.#entries;
     this.#loop(task);
     scheduler.current = undefined;
-    const spent = timers.now() - started;
+    const now = timers.now();
+    const spent = now - started;
     const system = Math.min(spent, (this.#entries - entries) * syscallNanoseconds);
     task.usage.system += system;
     task.usage.user += spent - system;
     if (process.timers.watchesCpu || process.limits.soft(RLIMIT_CPU) !== Infinity) this.#checkCpuTime(task, spent);
+    return now;
   }
 
   #loop(task: Task): void {

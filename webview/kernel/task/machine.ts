@@ -8,6 +8,7 @@ import type { ByteString } from '../../lib/byteString.ts';
 import type { Futexes } from './futexes.ts';
 import type { Process } from './process.ts';
 import type { ProcessTable } from './processTable.ts';
+import type { FrameScratch } from './signals.ts';
 import type { Scheduler } from './scheduler.ts';
 
 /** uname(2) and sethostname(2). */
@@ -31,8 +32,7 @@ export interface Machine {
   readonly processes: ProcessTable;
   readonly futexes: Futexes;
   readonly names: HostNames;
-  /** A kilobyte in which signal frames are put together. */
-  readonly frameScratch: DataView<ArrayBuffer>;
+  readonly frameScratch: FrameScratch;
   /** Fills with random bytes of the host. */
   random(bytes: Uint8Array): void;
   log(line: string): void;

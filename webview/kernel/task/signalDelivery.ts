@@ -8,11 +8,9 @@ import { Reg, type CpuThread } from '../cpu.ts';
 import type { Wait } from '../../lib/wait.ts';
 import { exitGroup } from './exit.ts';
 import { forceSignal, kernelSignal, stop } from './signalSending.ts';
-import { writeSignalInfo, type Action, type SignalInfo } from './signals.ts';
+import { Frame, writeSignalInfo, type Action, type SignalInfo } from './signals.ts';
 import { Restart, type Task } from './task.ts';
 
-/** struct rt_sigframe of x86-64: return address, ucontext, siginfo; FXSAVE image above it. */
-const Frame = { context: 8, info: 312, size: 440, fpu: 512 } as const;
 /** struct ucontext, from its start. */
 const Context = { flags: 0, link: 8, stack: 16, registers: 40, mask: 296 } as const;
 /** struct sigcontext, from its start. */
@@ -160,10 +158,9 @@ function fpuAddress(frame: number): number {
 
 function writeFrame(task: Task, info: SignalInfo, action: Action, address: number): void {
   const { thread, user, alternateStack, fault } = task;
-  const view = task.machine.frameScratch;
+  const { bytes, view, info: infoView, image } = task.machine.frameScratch;
   const fpu = fpuAddress(address);
-  const bytes = new Uint8Array(view.buffer, 0, fpu - address + Frame.fpu);
-  bytes.fill(0, 0, fpu - address);
+  bytes.fill(0);
   putWide(view, 0, action.restorer);
   putWide(view, Frame.context + Context.flags, contextFlags);
   putWide(view, Frame.context + Context.stack, alternateStack.address);
@@ -188,8 +185,9 @@ function writeFrame(task: Task, info: SignalInfo, action: Action, address: numbe
   view.setInt32(registers + Registers.oldMask + 4, mask.high, true);
   view.setInt32(Frame.context + Context.mask, mask.low, true);
   view.setInt32(Frame.context + Context.mask + 4, mask.high, true);
-  writeSignalInfo(info, new DataView(view.buffer, Frame.info, 128));
-  thread.saveFpu(new Uint8Array(view.buffer, fpu - address, Frame.fpu));
+  writeSignalInfo(info, infoView);
+  thread.saveFpu(image);
+  user.writeBytes(fpu, image);
   user.writeBytes(address, bytes);
 }
 
@@ -206,12 +204,11 @@ function restoreRegisters(thread: CpuThread, view: DataView): void {
 export function returnFromSignal(task: Task): boolean {
   const { thread, user } = task;
   const context = thread.get(Reg.rsp) - 8 + Frame.context;
-  const view = task.machine.frameScratch;
+  const { bytes, view, image } = task.machine.frameScratch;
   const size = Frame.info - Frame.context;
-  if (!user.readBytes(context, new Uint8Array(view.buffer, 0, size))) return false;
+  if (user.copyIn(context, bytes, 0, size) < size) return false;
   const at = Context.registers + Registers.fpstate;
   const fpu = view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
-  const image = new Uint8Array(view.buffer, size, Frame.fpu);
   if (fpu !== 0 && !user.readBytes(fpu, image)) return false;
   task.setBlocked(view.getInt32(Context.mask, true), view.getInt32(Context.mask + 4, true));
   restoreRegisters(thread, view);

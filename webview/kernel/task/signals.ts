@@ -93,6 +93,17 @@ export function writeSignalfdInfo(info: SignalInfo, view: DataView): void {
 /** Faults are delivered before anything else that is pending. */
 const synchronous = [Signal.SIGSEGV, Signal.SIGBUS, Signal.SIGILL, Signal.SIGTRAP, Signal.SIGFPE, Signal.SIGSYS];
 
+/** struct rt_sigframe of x86-64: return address, ucontext, siginfo; FXSAVE image above it. */
+export const Frame = { context: 8, info: 312, size: 440, fpu: 512 } as const;
+
+/** Where one machine puts signal frames together: the frame, and the FXSAVE image apart from it. */
+export class FrameScratch {
+  readonly bytes = new Uint8Array(Frame.size);
+  readonly view = new DataView(this.bytes.buffer);
+  readonly info = new DataView(this.bytes.buffer, Frame.info, signalInfoSize);
+  readonly image = new Uint8Array(Frame.fpu);
+}
+
 /** Signals that were sent and not yet delivered, to one thread or to a whole process. */
 export class PendingQueue {
   readonly set = new SignalSet();
