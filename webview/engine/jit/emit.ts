@@ -7,6 +7,7 @@ import { I32, I64 } from '../wasm/values.ts';
 import { OPERAND, REGISTER_NONE, REGISTER_RIP, SEGMENT, Operand as ResolvedOperand, type Instruction } from '../x86/instruction.ts';
 import { operandAt } from '../x86/operands.ts';
 import { FLAG, type Row } from '../x86/rows.ts';
+import type { FloatKnowledge } from '../semantics/floats.ts';
 import type { Descriptions } from '../semantics/contract.ts';
 import type { BaseOperand } from '../semantics/operand.ts';
 import type { FormTable } from '../interpreter/forms.ts';
@@ -86,6 +87,8 @@ export class RegionWriter {
   readonly #scratch = new ResolvedOperand();
   /** What is known of the flags' kind where each block is reached from before it. */
   readonly #kinds: (number | undefined)[] = [];
+  /** What is known of numbers there. */
+  readonly #floats: (FloatKnowledge | undefined)[] = [];
   /** The blocks and loops that are being written, outermost first. */
   readonly #scopes: Scope[] = [];
   /** Blocks that a dispatch may lead to. */
@@ -110,7 +113,7 @@ export class RegionWriter {
     this.#control = new RegionControl(this.#frame, edges);
     this.#parts = {
       code: this.#frame.code, flags: this.#frame.flags, registers: this.#registers, memory: this.#memory, stack: this.#stack, control: this.#control,
-      helpers: this.#frame, isInexactLikely,
+      helpers: this.#frame, isInexactLikely, floats: this.#frame.floats,
       enterMmx: () => {
         this.#frame.code.store32(STATE + Slot.fpuTop, 0);
         this.#frame.code.store32(STATE + Slot.fpuTags, 0xff);
@@ -163,6 +166,7 @@ export class RegionWriter {
     this.#position = this.#region.order.get(block.address)!;
     const known = this.#kinds[this.#position];
     flags.enter(block.isEntry || known === undefined ? FlagKind.unknown : known);
+    this.#enterFloats(block);
     this.#hasLeft = false;
     if (block.address === RESOLVER) return this.#resolver();
     if (this.#dispatched.has(block)) code.set(frame.enter, I32.of(0));
@@ -173,6 +177,13 @@ export class RegionWriter {
     }
     if (block.ending === Ending.interpreted) frame.leave(block.next, RegionOutcome.interpret);
     else if (!this.#hasLeft) this.#branch(block.next, undefined);
+  }
+
+  /** Only where all ways to the block have been written: not at the head of a loop, nor where a dispatch leads. */
+  #enterFloats(block: Block): void {
+    const { floats } = this.#frame, before = this.#floats[this.#position];
+    if (before && !this.#dispatched.has(block) && this.#scopes.at(-1)!.loop?.of.head !== block) floats.take(before);
+    else floats.forget();
   }
 
   /** To a known address: inside the region or out of it. */
@@ -188,8 +199,9 @@ export class RegionWriter {
 
   /** To a block of the region, if `condition` is not 0. */
   #goTo(block: Block, condition: I32 | undefined): void {
-    const { code, flags, left, enter } = this.#frame;
+    const { code, flags, left, enter, floats } = this.#frame;
     const order = this.#region.order.get(block.address)!;
+    this.#floats[order] = floats.joined(this.#floats[order]);
     if (this.#liveness.isLive(block)) {
       const before = this.#kinds[order];
       this.#kinds[order] = before === undefined || before === flags.known ? flags.known : FlagKind.unknown;

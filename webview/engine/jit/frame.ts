@@ -5,6 +5,7 @@
 import { load32, load64, loadV128, type Callable, type Code, type Label, type Variable } from '../wasm/code.ts';
 import { I32, I64, V128, type Type, type Value } from '../wasm/values.ts';
 import type { HelperDefinitions, Helpers } from '../semantics/contract.ts';
+import { FloatKnowledge } from '../semantics/floats.ts';
 import { Int, type Width } from '../semantics/int.ts';
 import { storeInt } from '../semantics/operand.ts';
 import { tlbHit, tlbSlot } from '../mmu/translate.ts';
@@ -30,6 +31,8 @@ export function helperSource(helpers: HelperDefinitions): HelperSource {
 export class RegionFrame implements Helpers {
   readonly code: Code;
   readonly flags: RegionFlags;
+  /** What is known of numbers at the instruction at hand. */
+  readonly floats = new FloatKnowledge();
   /** Functions that the region calls, in the order of their indices. */
   readonly imports: string[] = [];
   /** Bit n: register n is used, is changed. */
@@ -157,6 +160,7 @@ export class RegionFrame implements Helpers {
   /** What follows can't be reached. */
   #leaveAlways(): void {
     if (this.code.stored) throw new Error('an instruction that has changed something can not begin anew');
+    this.code.set(this.left, this.left.value.add(this.unspent));
     this.leave(this.here, RegionOutcome.interpret);
   }
 
@@ -183,6 +187,7 @@ export class RegionFrame implements Helpers {
     this.xmmUsed |= 1 << number;
     this.xmmChanged |= 1 << number;
     this.code.set(this.#xmm[number]!, value);
+    this.floats.set(number, 0);
     this.code.stored = true;
   }
 
@@ -226,6 +231,7 @@ export class RegionFrame implements Helpers {
   }
   #reload(): void {
     this.#load();
+    this.floats.forget();
     this.flags.known = this.code.depth === this.flags.depth ? FlagKind.word : FlagKind.unknown;
   }
 }

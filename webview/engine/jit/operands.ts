@@ -55,6 +55,7 @@ export class XmmOperand extends BaseOperand {
   override writeF64(value: F64): void { this.#set(this.#now.replaceF64(0, value)); }
   override writeLow32(value: I32): void { this.#set(this.#now.replace32(0, value)); }
   override writeLow64(value: I64): void { this.#set(this.#now.replace64(0, value)); }
+  override get xmm(): number { return this.#number; }
   override registerNumber(): I32 { return I32.of(this.#number); }
 }
 

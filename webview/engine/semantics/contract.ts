@@ -30,6 +30,7 @@ import type { Row } from '../x86/rows.ts';
 import type { Callable, Code } from '../wasm/code.ts';
 import type { F32, F64, I32, I64, Type, V128 } from '../wasm/values.ts';
 import type { Flags } from './flags.ts';
+import type { FloatKnowledge } from './floats.ts';
 import type { Int, Width } from './int.ts';
 
 /** An explicit or implicit operand: a register, memory, or an immediate. What doesn't fit its kind throws when the module is generated. */
@@ -64,6 +65,8 @@ export interface Operand {
   writeLow64(value: I64): void;
   /** Number of an x87 operand ST(i) as a value, or of any register: for helpers that take register numbers. */
   registerNumber(): I32;
+  /** Number of an xmm register where code is compiled, -1 of all else: for `Context.floats`. */
+  readonly xmm: number;
 }
 
 /** Accesses besides the operands. Addresses are linear (segment bases added). All can fault. */
@@ -160,6 +163,8 @@ export interface Context {
   readonly addressSize: 4 | 8;
   /** MXCSR says most likely that a result was inexact before: what is needed to find that out now isn't worth its code. */
   readonly isInexactLikely: boolean;
+  /** What a compiler knows of numbers here. A description only adds to it what holds behind it; writes make registers unknown by themselves. */
+  readonly floats: FloatKnowledge | undefined;
   /** For MMX instructions, before the first mmx write: TOP = 0, all tags full (SDM vol. 1 9.6.2). */
   enterMmx(): void;
 }

@@ -8,10 +8,11 @@ import { Int } from './int.ts';
 const mxcsrMask = 0xffff;
 
 export const mxcsr: Descriptions = {
-  LDMXCSR: ({ code, dst, control }) => {
+  LDMXCSR: ({ code, dst, control, floats }) => {
     const value = dst.read().i32;
     control.exitIf(value.and(~mxcsrMask), 'generalProtection');
     code.store32(STATE + Slot.mxcsr, value);
+    if (floats) floats.isSettled = false;
   },
   STMXCSR: ({ dst }) => dst.write(Int.clean(4, load32(STATE + Slot.mxcsr))),
 };

@@ -34,6 +34,7 @@ export abstract class BaseOperand implements Operand {
   writeLow32(_value: I32): void { unfit(); }
   writeLow64(_value: I64): void { unfit(); }
   registerNumber(): I32 { return unfit(); }
+  get xmm(): number { return -1; }
 }
 
 /** Reads `width` bytes at a host address, zero-extended. */

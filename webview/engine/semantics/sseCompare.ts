@@ -3,7 +3,7 @@ import { callValue } from '../wasm/code.ts';
 import { F64, I32, I64, V128, select } from '../wasm/values.ts';
 import type { Context, Description, Descriptions } from './contract.ts';
 import { bitsOf, floatOf, isCalm, isOdd, isQuietNaN, laneBits, lanesOf, replaceLane, unless, widthOf, type Bits, type Float, type Lane } from './floats.ts';
-import { finish, testCalm } from './sseFloat.ts';
+import { finish, isKnownCalm, testCalm } from './sseFloat.ts';
 
 /** What stands for the outcome of `softCompare` in another comparison: 0, 1 or 2 against 1, or a NaN. */
 function standIn(width: Bits, relation: I32): Float {
@@ -17,7 +17,7 @@ const compareFlags = (width: Bits, loud: boolean): Description => context => {
   const read = (operand: Context['src']): Float => (width === 64 ? operand.readF64() : operand.readF32());
   const b = read(src), a = read(dst), x = code.variable(a), y = code.variable(b);
   unless(code, slow => {
-    if (loud) return testCalm(context, slow, a, b);
+    if (loud || (isKnownCalm(context, dst, width) && isKnownCalm(context, src, width))) return testCalm(context, slow, dst, a, src, b);
     code.if(isOdd(a).or(isOdd(b)), () => code.brIf(slow, isCalm(a).or(isQuietNaN(a)).and(isCalm(b).or(isQuietNaN(b))).eqz()));
   }, () => {
     const relation = code.let(callValue(helpers.get<'i32'>(`softCompare${width}`), bitsOf(a), bitsOf(b), I32.of(loud ? 1 : 0)));

@@ -3,11 +3,11 @@ import { callValue, type Label } from '../wasm/code.ts';
 import { F32, F64, I32, I64, V128, select } from '../wasm/values.ts';
 import type { Context, Description, Descriptions } from './contract.ts';
 import {
-  bitsOf, compare, floatOf, isCalm, isOdd, isZero, laneBits, lanesOf, mayNotBeInexact, replaceLane, roundingMode, unless, widthOf,
+  Calm, bitsOf, compare, floatOf, isCalm, isOdd, isZero, laneBits, lanesOf, mayNotBeInexact, replaceLane, roundingMode, unless, widthOf,
   type Bits, type Float, type Lane,
 } from './floats.ts';
 import { Int } from './int.ts';
-import { finish, testInexact, writeFloat } from './sseFloat.ts';
+import { finish, isKnownCalm, testInexact, writeCalmLanes, writeFloat } from './sseFloat.ts';
 import { isMmx } from './vectors.ts';
 
 /** A lane as an integer of `to` bits, by MXCSR's rounding mode or truncated. */
@@ -16,8 +16,12 @@ function integerOf(context: Context, bits: I64, from: Bits, to: Bits, truncate: 
   return context.code.let(callValue(context.helpers.get<'i64'>(`toInteger${from}To${to}`), bits, mode));
 }
 
+/** It is known that inexact is set and masked. */
+const isSettled = ({ floats, isInexactLikely }: Context): boolean => floats !== undefined && floats.isSettled && isInexactLikely;
+
 /** Branches to `slow` if a truncation that isn't exact would have to be told, or, not truncated, MXCSR isn't as usual. */
 function testInteger(context: Context, slow: Label, truncate: boolean, exact: () => I32): void {
+  if (truncate && isSettled(context)) return;
   if (truncate) context.code.if(mayNotBeInexact(), () => context.code.brIf(slow, exact().eqz()));
   else testInexact(context, slow, exact);
 }
@@ -107,12 +111,15 @@ const fromInteger = (width: Bits): Description => context => {
 /** A single to a double: always exact. */
 const widen: Description = context => {
   const { code, src } = context, a = src.readF32(), r = code.variable(a.toF64());
-  unless(code, slow => code.if(isOdd(a), () => code.brIf(slow, isCalm(a).eqz())), () => {
+  unless(code, slow => {
+    if (!isKnownCalm(context, src, 32)) code.if(isOdd(a), () => code.brIf(slow, isCalm(a).eqz()));
+  }, () => {
     const bits = converted(context, bitsOf(a), 'softWiden');
     finish(context);
     code.set(r, bits.asF64());
   });
-  context.dst.writeF64(r.value);
+  context.floats?.add(src.xmm, Calm.low32);
+  writeFloat(context, r.value);
 };
 
 /** A double to a single. */
@@ -126,12 +133,13 @@ const narrow: Description = context => {
     finish(context);
     code.set(r, bits.toI32().asF32());
   });
-  context.dst.writeF32(r.value);
+  context.floats?.add(src.xmm, Calm.low64);
+  writeFloat(context, r.value);
 };
 
 /** Two singles to doubles, two doubles to singles of which the others become zero. */
 const pairs = (helper: 'softWiden' | 'softNarrow'): Description => context => {
-  const { code, dst, src } = context, toDouble = helper === 'softWiden', { f32x4, f64x2 } = lanesOf;
+  const { code, src } = context, toDouble = helper === 'softWiden', { f32x4, f64x2 } = lanesOf;
   const value = src.readV128(), r = code.variable(value.op1(toDouble ? 'f64x2.promote_low_f32x4' : 'f32x4.demote_f64x2_zero'));
   unless(code, slow => {
     if (toDouble) return code.brIf(slow, f32x4.all(f32x4.isCalm(code.let(f32x4.abs(value))), 2).eqz());
@@ -145,7 +153,7 @@ const pairs = (helper: 'softWiden' | 'softNarrow'): Description => context => {
     for (let i = 0; i < 2; i++) code.set(r, replaceLane(r.value, toDouble ? 64 : 32, i, converted(context, laneBits(value, toDouble ? 32 : 64, i), helper)));
     finish(context);
   });
-  dst.writeV128(r.value);
+  writeCalmLanes(context, toDouble ? 64 : 32, r.value);
 };
 
 /** CVTPI2xx: two integers of an mmx register or memory. Only the register makes MMX mode. */
@@ -208,7 +216,7 @@ function roundScalar(context: Context, a: Float, how: KnownRounding | undefined,
   unless(code, slow => {
     code.if(isOdd(a), () => code.brIf(slow, isCalm(a).eqz()));
     if (how.byMxcsr) code.brIf(slow, roundingMode());
-    if (!how.quiet) code.if(mayNotBeInexact(), () => code.brIf(slow, compare(r.value, 'ne', a)));
+    if (!how.quiet && !isSettled(context)) code.if(mayNotBeInexact(), () => code.brIf(slow, compare(r.value, 'ne', a)));
   }, () => code.set(r, soft(a)));
   writeFloat(context, r.value);
 }
@@ -220,9 +228,9 @@ function roundLanes(context: Context, width: Bits, a: V128, how: KnownRounding |
   unless(code, slow => {
     code.brIf(slow, lanes.all(lanes.isCalm(code.let(lanes.abs(a)))).eqz());
     if (how.byMxcsr) code.brIf(slow, roundingMode());
-    if (!how.quiet) code.if(mayNotBeInexact(), () => code.brIf(slow, lanes.all(r.value.op2(`${lanes.type}.eq`, a)).eqz()));
+    if (!how.quiet && !isSettled(context)) code.if(mayNotBeInexact(), () => code.brIf(slow, lanes.all(r.value.op2(`${lanes.type}.eq`, a)).eqz()));
   }, () => code.set(r, soft(a)));
-  dst.writeV128(r.value);
+  writeCalmLanes(context, width, r.value);
 }
 
 export const sseConvert: Descriptions = {
@@ -230,8 +238,8 @@ export const sseConvert: Descriptions = {
   CVTSI2SD: fromInteger(64), CVTSI2SS: fromInteger(32),
   CVTTSD2SI: toInteger(64, true), CVTSD2SI: toInteger(64, false), CVTTSS2SI: toInteger(32, true), CVTSS2SI: toInteger(32, false),
   CVTSS2SD: widen, CVTSD2SS: narrow, CVTPS2PD: pairs('softWiden'), CVTPD2PS: pairs('softNarrow'),
-  CVTDQ2PS: context => context.dst.writeV128(singlesOf(context, context.src.readV128(), 4)),
-  CVTDQ2PD: ({ dst, src }) => dst.writeV128(src.readV128().op1('f64x2.convert_low_i32x4_s')),
+  CVTDQ2PS: context => writeCalmLanes(context, 32, singlesOf(context, context.src.readV128(), 4)),
+  CVTDQ2PD: context => writeCalmLanes(context, 64, context.src.readV128().op1('f64x2.convert_low_i32x4_s')),
   CVTPS2DQ: toIntegers('f32x4', false), CVTTPS2DQ: toIntegers('f32x4', true), CVTPD2DQ: toIntegers('f64x2', false), CVTTPD2DQ: toIntegers('f64x2', true),
   CVTPS2PI: toIntegers('f32x4', false), CVTTPS2PI: toIntegers('f32x4', true), CVTPD2PI: toIntegers('f64x2', false), CVTTPD2PI: toIntegers('f64x2', true),
   CVTPI2PS: fromMmx('ps'), CVTPI2PD: fromMmx('pd'),

@@ -8,7 +8,7 @@ import { F32, F64, I32, V128, select } from '../wasm/values.ts';
 import type { Context, Description, Descriptions } from './contract.ts';
 import { areExact, isExact, type Inexact } from './exactness.ts';
 import {
-  bitsOf, compare, floatOf, isCalm, isInexactClear, isOdd, isTiny, isUnsettled, isUnusual, isZero, lanesOf, unless, widthOf,
+  bitsOf, calmAll, calmLow, calmRest, compare, floatOf, isCalm, isInexactClear, isOdd, isTiny, isUnsettled, isUnusual, isZero, lanesOf, unless, widthOf,
   type Bits, type Float, type Lane,
 } from './floats.ts';
 
@@ -18,10 +18,10 @@ export function finish({ control, helpers }: Context): void {
 }
 
 /** Branches to `slow` if inexact would have to be told; `exact` finds out. */
-export function testInexact({ code, isInexactLikely }: Context, slow: Label, exact: () => I32): void {
-  if (isInexactLikely) return code.brIf(slow, isUnsettled());
-  code.brIf(slow, isUnusual());
-  code.if(isInexactClear(), () => code.scope(() => code.brIf(slow, exact().eqz())));
+export function testInexact({ code, isInexactLikely, floats }: Context, slow: Label, exact: () => I32): void {
+  if (!floats?.isSettled) code.brIf(slow, isInexactLikely ? isUnsettled() : isUnusual());
+  if (floats) floats.isSettled = true;
+  if (!isInexactLikely) code.if(isInexactClear(), () => code.scope(() => code.brIf(slow, exact().eqz())));
 }
 
 /** An operation that may round. */
@@ -55,22 +55,28 @@ const roundings: Readonly<Record<Inexact, Rounding>> = {
   sqrt: { name: 'sqrt', packed: (type, a) => a.op1(`${type}.sqrt`), scalar: a => a.sqrt(), ...sums },
 };
 
+/** Operands of a packed operation, and of which of them it is known that all lanes are calm. */
+interface Pair {
+  readonly a: V128;
+  readonly b: V128;
+  readonly isCalm: readonly [boolean, boolean];
+}
+
 /** Branches to `slow` if r, computed from a and b lane by lane, may not be all. */
-function testPacked(context: Context, slow: Label, type: Lane, rounding: Rounding, a: V128, b: V128, r: V128): void {
-  const { code } = context, lanes = lanesOf[type], isUnary = a === b;
-  const [x, y, z] = [code.let(lanes.abs(a)), isUnary ? undefined : code.let(lanes.abs(b)), code.let(lanes.abs(r))];
-  code.if(lanes.all(lanes.areNormal(y ? [x, y, z] : [x, z])).eqz(), () => code.scope(() => {
-    const result = lanes.areNormal([z]).op2('v128.or', rounding.zeros(type, a, b, r)), first = lanes.isCalm(x);
-    const truths = y ? result.op2('v128.and', first).op2('v128.and', lanes.isCalm(y)) : result.op2('v128.and', first);
-    code.brIf(slow, lanes.all(truths).eqz());
+function testPacked(context: Context, slow: Label, type: Lane, rounding: Rounding, { a, b, isCalm }: Pair, r: V128): void {
+  const { code } = context, lanes = lanesOf[type];
+  const unknown = [a, b].filter((v, i) => !isCalm[i] && (i === 0 || v !== a)).map(v => code.let(lanes.abs(v))), result = code.let(lanes.abs(r));
+  code.if(lanes.all(lanes.areNormal([...unknown, result])).eqz(), () => code.scope(() => {
+    const fine = lanes.areNormal([result]).op2('v128.or', rounding.zeros(type, a, b, r));
+    code.brIf(slow, lanes.all(unknown.reduce((truths, v) => truths.op2('v128.and', lanes.isCalm(v)), fine)).eqz());
   }));
   testInexact(context, slow, () => areExact(code, type, rounding.name, a, b, r));
 }
 
 /** The rounded operation on all lanes of two vectors; what isn't plain is left to `soft`. */
-function rounded(context: Context, type: Lane, rounding: Rounding, a: V128, b: V128, soft: () => V128): V128 {
-  const { code } = context, r = code.variable(rounding.packed(type, a, b));
-  unless(code, slow => testPacked(context, slow, type, rounding, a, b, r.value), () => {
+function rounded(context: Context, type: Lane, rounding: Rounding, pair: Pair, soft: () => V128): V128 {
+  const { code } = context, r = code.variable(rounding.packed(type, pair.a, pair.b));
+  unless(code, slow => testPacked(context, slow, type, rounding, pair, r.value), () => {
     code.set(r, soft());
     finish(context);
   });
@@ -83,16 +89,29 @@ const lanesBy = (context: Context, name: string, type: Lane, a: V128, b: V128): 
   callValue(context.helpers.get<'v128'>(`${titleOf(name)}Lanes${widthOf(type)}`), a, b));
 
 const packed = (type: Lane, name: Inexact): Description => context => {
-  const b = context.src.readV128(), a = name === 'sqrt' ? b : context.dst.readV128();
-  context.dst.writeV128(rounded(context, type, roundings[name], a, b, () => lanesBy(context, name, type, a, b)));
+  const { dst, src } = context, b = src.readV128(), a = name === 'sqrt' ? b : dst.readV128(), width = widthOf(type);
+  const isCalm = [allAreCalm(context, name === 'sqrt' ? src : dst, width), allAreCalm(context, src, width)] as const;
+  const r = rounded(context, type, roundings[name], { a, b, isCalm }, () => lanesBy(context, name, type, a, b));
+  context.floats?.add(src.xmm, calmAll(width));
+  writeCalmLanes(context, width, r);
 };
 
+const allAreCalm = ({ floats }: Context, operand: Context['src'], width: Bits): boolean => floats !== undefined && (floats.calm(operand.xmm) & calmAll(width)) === calmAll(width);
+/** Writes lanes that are neither denormals nor NaNs where code is compiled. */
+export function writeCalmLanes({ dst, floats }: Context, width: Bits, value: V128): void {
+  dst.writeV128(value);
+  floats?.set(dst.xmm, calmAll(width));
+}
+
 const readFloat = (operand: Context['src'], width: Bits): Float => (width === 64 ? operand.readF64() : operand.readF32());
-/** Writes the low lane. */
-export function writeFloat({ dst }: Context, value: Float): void {
+/** Writes the low lane, a number that is neither a denormal nor a NaN where code is compiled. */
+export function writeFloat({ dst, floats }: Context, value: Float): void {
+  const width = value instanceof F64 ? 64 : 32, rest = floats ? floats.calm(dst.xmm) & calmRest[width] : 0;
   if (value instanceof F64) dst.writeF64(value);
   else dst.writeF32(value);
+  floats?.set(dst.xmm, rest | calmLow(width));
 }
+export const isKnownCalm = ({ floats }: Context, operand: Context['src'], width: Bits): boolean => floats !== undefined && (floats.calm(operand.xmm) & calmLow(width)) !== 0;
 
 /** An operation on the low lane. */
 const scalar = (width: Bits, name: Inexact): Description => context => {
@@ -100,7 +119,8 @@ const scalar = (width: Bits, name: Inexact): Description => context => {
   const b = readFloat(src, width), a = isUnary ? b : readFloat(dst, width);
   const r = code.variable(rounding.scalar(a as F64, b as F64) as Float);
   unless(code, slow => {
-    for (const operand of isUnary ? [a] : [a, b]) code.brIf(slow, isTiny(operand));
+    if (!isUnary && !isKnownCalm(context, dst, width)) code.brIf(slow, isTiny(a));
+    if (!isKnownCalm(context, src, width)) code.brIf(slow, isTiny(b));
     code.if(isOdd(r.value), () => code.brIf(slow, rounding.zero(a, b, r.value).eqz()));
     testInexact(context, slow, () => isExact(code, name, a, b, r.value));
   }, () => {
@@ -108,6 +128,7 @@ const scalar = (width: Bits, name: Inexact): Description => context => {
     code.set(r, floatOf(width, callValue(helpers.get<'i64'>(`${titleOf(name)}${width}`), ...args)));
     finish(context);
   });
+  context.floats?.add(src.xmm, calmLow(width));
   writeFloat(context, r.value);
 };
 
@@ -124,20 +145,21 @@ const packedExtreme = (type: Lane, name: Extreme): Description => context => {
   const { code, dst, src } = context, lanes = lanesOf[type];
   const b = src.readV128(), a = dst.readV128(), r = code.variable(b.op2(`${type}.p${name}`, a));
   unless(code, slow => {
-    const x = code.let(lanes.abs(a)), y = code.let(lanes.abs(b));
-    code.brIf(slow, lanes.all(lanes.isCalm(x).op2('v128.and', lanes.isCalm(y))).eqz());
+    for (const [operand, v] of [[dst, a], [src, b]] as const) {
+      if (!allAreCalm(context, operand, lanes.width)) code.brIf(slow, lanes.all(lanes.isCalm(code.let(lanes.abs(v)))).eqz());
+    }
   }, () => {
     code.set(r, lanesBy(context, name, type, a, b));
     finish(context);
   });
-  dst.writeV128(r.value);
+  writeCalmLanes(context, lanes.width, r.value);
 };
 
 const scalarExtreme = (width: Bits, name: Extreme): Description => context => {
   const { code, dst, src, helpers } = context;
   const b = readFloat(src, width), a = readFloat(dst, width);
   const r = code.variable(select(compare(a, name === 'min' ? 'lt' : 'gt', b), a, b));
-  unless(code, slow => testCalm(context, slow, a, b), () => {
+  unless(code, slow => testCalm(context, slow, dst, a, src, b), () => {
     code.set(r, floatOf(width, callValue(helpers.get<'i64'>(`${titleOf(name)}${width}`), bitsOf(a), bitsOf(b))));
     finish(context);
   });
@@ -145,8 +167,13 @@ const scalarExtreme = (width: Bits, name: Extreme): Description => context => {
 };
 
 /** Branches to `slow` if one is a denormal or a NaN. */
-export function testCalm({ code }: Context, slow: Label, a: Float, b: Float): void {
-  code.if(isOdd(a).or(isOdd(b)), () => code.brIf(slow, isCalm(a).and(isCalm(b)).eqz()));
+export function testCalm(context: Context, slow: Label, first: Context['dst'], a: Float, second: Context['src'], b: Float): void {
+  const { code } = context, width = a instanceof F64 ? 64 : 32;
+  const unknown = [[first, a] as const, [second, b] as const].filter(([operand]) => !isKnownCalm(context, operand, width));
+  if (unknown.length === 0) return;
+  const all = (of: (v: Float) => I32, how: 'and' | 'or'): I32 => unknown.map(([, v]) => of(v)).reduce((x, y) => x[how](y));
+  code.if(all(isOdd, 'or'), () => code.brIf(slow, all(isCalm, 'and').eqz()));
+  for (const [operand] of unknown) context.floats?.add(operand.xmm, calmLow(width));
 }
 
 const extreme = (name: Extreme): Descriptions => ({
@@ -159,7 +186,8 @@ const horizontal = (type: Lane, name: 'add' | 'sub'): Description => context => 
   const even = type === 'f32x4' ? [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27] : [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
   const odd = even.map(i => i + (type === 'f32x4' ? 4 : 8));
   const x = code.let(a.shuffle(b, even)), y = code.let(a.shuffle(b, odd));
-  context.dst.writeV128(rounded(context, type, roundings[name], x, y, () => lanesBy(context, name, type, x, y)));
+  const r = rounded(context, type, roundings[name], { a: x, b: y, isCalm: [false, false] }, () => lanesBy(context, name, type, x, y));
+  writeCalmLanes(context, widthOf(type), r);
 };
 
 /** ADDSUBPx: even lanes are subtracted, odd ones added. */
@@ -167,7 +195,9 @@ const addSub = (type: Lane): Description => context => {
   const { code, src, dst, helpers } = context;
   const b = src.readV128(), a = dst.readV128(), signs = type === 'f32x4' ? 0x80000000n : 1n << 63n;
   const negated = code.let(b.op2('v128.xor', V128.halves(signs, type === 'f32x4' ? signs : 0n)));
-  dst.writeV128(rounded(context, type, roundings.add, a, negated, () => callValue(helpers.get<'v128'>(`softAddSubLanes${widthOf(type)}`), a, b)));
+  const isCalm = [allAreCalm(context, dst, widthOf(type)), allAreCalm(context, src, widthOf(type))] as const;
+  const r = rounded(context, type, roundings.add, { a, b: negated, isCalm }, () => callValue(helpers.get<'v128'>(`softAddSubLanes${widthOf(type)}`), a, b));
+  writeCalmLanes(context, widthOf(type), r);
 };
 
 /** DPPS, DPPD: products where the immediate's high nibble says, summed in pairs, stored where the low nibble says. */
@@ -180,12 +210,12 @@ const dotProduct = (type: Lane): Description => context => {
   const chosen = code.let(mask(imm.shrU(4))), b = src.readV128(), a = dst.readV128();
   const x = code.let(a.op2('v128.and', chosen)), y = code.let(b.op2('v128.and', chosen));
   // Each step raises its exceptions before the next begins.
-  const products = rounded(context, type, roundings.mul, x, y, () => lanesBy(context, 'mul', type, x, y));
+  const products = rounded(context, type, roundings.mul, { a: x, b: y, isCalm: [false, false] }, () => lanesBy(context, 'mul', type, x, y));
   // The lower half of a vector, lane by lane, and zeros.
   const sum = (v: V128): V128 => {
     const bytes = width / 8, pick = (odd: number): number[] => Array.from({ length: 16 }, (_, i) => (i < 8 ? Math.floor(i / bytes) * 2 * bytes + odd * bytes + i % bytes : 16));
     const [even, odd] = [0, 1].map(n => code.let(v.shuffle(V128.zero(), pick(n)))) as [V128, V128];
-    return rounded(context, type, roundings.add, even, odd, () => lanesBy(context, 'add', type, even, odd));
+    return rounded(context, type, roundings.add, { a: even, b: odd, isCalm: [context.floats !== undefined, context.floats !== undefined] }, () => lanesBy(context, 'add', type, even, odd));
   };
   const total = width === 64 ? sum(products) : sum(sum(products));
   dst.writeV128((width === 64 ? V128.splat64(total.extract64(0)) : V128.splat32(total.extract32(0))).op2('v128.and', mask(imm)));

@@ -1,6 +1,7 @@
 /** Packed integers: MMX, SSE2 to SSE4.2. */
 import { I32, V128, select } from '../wasm/values.ts';
 import type { Context, Description, Descriptions } from './contract.ts';
+import { Calm } from './floats.ts';
 import { combined, isMmx, mapped } from './vectors.ts';
 
 type Binary = Parameters<V128['op2']>[0];
@@ -9,6 +10,13 @@ type Unary = Parameters<V128['op1']>[0];
 const op = (name: Binary): Description => combined((a, b) => a.op2(name, b));
 /** Where WebAssembly has the operands the other way round: `andnot` of the SDM inverts the first. */
 const swapped = (name: Binary): Description => combined((a, b) => b.op2(name, a));
+/** Of a register with itself, where that is known: zero. */
+const exclusiveOr: Description = context => {
+  const { dst, src, floats } = context;
+  if (src.xmm < 0 || src.xmm !== dst.xmm) return op('v128.xor')(context);
+  dst.writeV128(V128.zero());
+  floats?.set(dst.xmm, Calm.all);
+};
 const un = (name: Unary): Description => mapped(a => a.op1(name));
 const extended = (name: Unary): Description => mapped(a => a.op1(name));
 
@@ -36,7 +44,13 @@ function shift(name: Parameters<V128['shift']>[0], bits: number): Description {
   return ({ code, row, dst, src, enterMmx }) => {
     const arithmetic = name.endsWith('shr_s');
     const wide = src.isImmediate ? src.read().i64 : src.readLow64();
-    const pinned = code.let(wide);
+    const pinned = code.let(wide), known = pinned.constant;
+    if (known !== undefined) {
+      const by = known < 0n || known >= bits ? bits : Number(known), a = dst.readV128();
+      const r = code.let(by < bits ? a.shift(name, by) : arithmetic ? a.shift(name, bits - 1) : V128.zero());
+      if (isMmx(row)) enterMmx();
+      return dst.writeV128(r);
+    }
     const count = code.let(select(pinned.gtU(bits - 1), I32.of(bits - 1), pinned.toI32()));
     const shifted = dst.readV128().shift(name, count);
     const r = code.let(arithmetic ? shifted : select(pinned.gtU(bits - 1), V128.zero(), shifted));
@@ -152,9 +166,9 @@ export const sseInteger: Descriptions = {
   PSUBB: op('i8x16.sub'), PSUBW: op('i16x8.sub'), PSUBD: op('i32x4.sub'), PSUBQ: op('i64x2.sub'),
   PADDSB: op('i8x16.add_sat_s'), PADDSW: op('i16x8.add_sat_s'), PADDUSB: op('i8x16.add_sat_u'), PADDUSW: op('i16x8.add_sat_u'),
   PSUBSB: op('i8x16.sub_sat_s'), PSUBSW: op('i16x8.sub_sat_s'), PSUBUSB: op('i8x16.sub_sat_u'), PSUBUSW: op('i16x8.sub_sat_u'),
-  PAND: op('v128.and'), POR: op('v128.or'), PXOR: op('v128.xor'), PANDN: swapped('v128.andnot'),
-  ANDPS: op('v128.and'), ORPS: op('v128.or'), XORPS: op('v128.xor'), ANDNPS: swapped('v128.andnot'),
-  ANDPD: op('v128.and'), ORPD: op('v128.or'), XORPD: op('v128.xor'), ANDNPD: swapped('v128.andnot'),
+  PAND: op('v128.and'), POR: op('v128.or'), PXOR: exclusiveOr, PANDN: swapped('v128.andnot'),
+  ANDPS: op('v128.and'), ORPS: op('v128.or'), XORPS: exclusiveOr, ANDNPS: swapped('v128.andnot'),
+  ANDPD: op('v128.and'), ORPD: op('v128.or'), XORPD: exclusiveOr, ANDNPD: swapped('v128.andnot'),
   PCMPEQB: op('i8x16.eq'), PCMPEQW: op('i16x8.eq'), PCMPEQD: op('i32x4.eq'), PCMPEQQ: op('i64x2.eq'),
   PCMPGTB: op('i8x16.gt_s'), PCMPGTW: op('i16x8.gt_s'), PCMPGTD: op('i32x4.gt_s'), PCMPGTQ: op('i64x2.gt_s'),
   PMINUB: op('i8x16.min_u'), PMAXUB: op('i8x16.max_u'), PMINSW: op('i16x8.min_s'), PMAXSW: op('i16x8.max_s'),

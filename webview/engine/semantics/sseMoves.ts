@@ -3,16 +3,31 @@ import { I32, I64, V128 } from '../wasm/values.ts';
 import { ADDRESSING } from '../x86/rows.ts';
 import type { Context, Descriptions, Operand } from './contract.ts';
 import { Int, type Width } from './int.ts';
+import { Calm } from './floats.ts';
 import { isMmx } from './vectors.ts';
 
-const whole = ({ dst, src }: Context): void => dst.writeV128(src.readV128());
+function whole({ dst, src, floats }: Context): void {
+  const calm = floats?.calm(src.xmm) ?? 0;
+  dst.writeV128(src.readV128());
+  floats?.set(dst.xmm, calm);
+}
+
+/** As `description`, and what is then known of the destination's lanes (floats.ts Calm), by what was of its and the source's. */
+const knowing = (description: (context: Context) => void, known: (destination: number, source: number) => number): (context: Context) => void => context => {
+  const { dst, src, floats } = context;
+  const calm = floats ? known(floats.calm(dst.xmm), floats.calm(src.xmm)) : 0;
+  description(context);
+  floats?.set(dst.xmm, calm);
+};
 
 /** A low lane: from memory the rest of the register is cleared, from a register it is kept. */
 function scalar(bytes: 4 | 8): (context: Context) => void {
-  return ({ dst, src }) => {
-    if (src.isMemory) dst.writeV128(src.readV128());
-    else if (bytes === 4) dst.writeLow32(src.readLow32());
-    else dst.writeLow64(src.readLow64());
+  return context => {
+    const { dst, src } = context;
+    // Zeros are written behind what comes from memory.
+    if (src.isMemory) return knowing(whole, () => (bytes === 8 ? 2 : 2 | 8))(context);
+    const low = bytes === 8 ? Calm.low64 : Calm.low32, rest = bytes === 8 ? 2 : 8;
+    knowing(() => (bytes === 4 ? dst.writeLow32(src.readLow32()) : dst.writeLow64(src.readLow64())), (to, from) => (from & low) | (to & rest))(context);
   };
 }
 
@@ -37,7 +52,7 @@ function movdq(bytes: 4 | 8): (context: Context) => void {
     if (isGeneral(to)) return;
     if (dst.isMemory) return dst.writeLow64(src.readLow64());
     const value = bytes === 4 && isGeneral(from) ? src.readLow32().toI64U() : src.readLow64();
-    dst.writeV128(V128.zero().replace64(0, value));
+    knowing(() => dst.writeV128(V128.zero().replace64(0, value)), (_, known) => (bytes === 8 ? known & Calm.low64 : 0) | 2)(context);
   };
 }
 
@@ -62,7 +77,8 @@ function orderOf(immediate: I32, lane: number): I32 {
 }
 
 function pshufd({ code, dst, src, src2 }: Context): void {
-  const a = src.readV128(), immediate = code.let(src2.read().i32);
+  const a = src.readV128(), immediate = code.let(src2.read().i32), known = immediate.constant;
+  if (known !== undefined) return dst.writeV128(a.shuffle(a, lanes(4, [0, 2, 4, 6].map(bit => known >> bit & 3))));
   // Byte indices of four dwords: 4 * lane + 0..3.
   let indices = V128.zero();
   for (let i = 0; i < 4; i++) indices = indices.replace32(i, orderOf(immediate, i).mul(0x04040404).add(0x03020100));
@@ -73,7 +89,12 @@ function pshufd({ code, dst, src, src2 }: Context): void {
 function pshufWords(upper: boolean): (context: Context) => void {
   return ({ code, row, dst, src, src2, enterMmx }) => {
     const a = src.readV128(), immediate = code.let(src2.read().i32);
-    const base = upper ? 8 : 0;
+    const base = upper ? 8 : 0, known = immediate.constant;
+    if (known !== undefined) {
+      const words = [0, 2, 4, 6].map(bit => (known >> bit & 3) + base / 2), r = code.let(a.shuffle(a, lanes(2, upper ? [0, 1, 2, 3, ...words] : [...words, 4, 5, 6, 7])));
+      if (isMmx(row)) enterMmx();
+      return dst.writeV128(r);
+    }
     let indices = V128.bytes(Array.from({ length: 16 }, (_, i) => i));
     for (let i = 0; i < 4; i++) {
       indices = indices.replace16(i + base / 2, orderOf(immediate, i).mul(0x0202).add(0x0100 + base * 0x0101));
@@ -86,7 +107,8 @@ function pshufWords(upper: boolean): (context: Context) => void {
 
 /** SHUFPS: two lanes of each operand. */
 function shufps({ code, dst, src, src2 }: Context): void {
-  const a = dst.readV128(), b = src.readV128(), immediate = code.let(src2.read().i32);
+  const a = dst.readV128(), b = src.readV128(), immediate = code.let(src2.read().i32), known = immediate.constant;
+  if (known !== undefined) return dst.writeV128(a.shuffle(b, lanes(4, [0, 2, 4, 6].map(bit => (known >> bit & 3) + (bit < 4 ? 0 : 4)))));
   const pick = (from: V128, lane: number): I32 => {
     const index = orderOf(immediate, lane).mul(0x04040404).add(0x03020100);
     return from.op2('i8x16.swizzle', V128.zero().replace32(0, index)).extract32(0);
@@ -96,7 +118,8 @@ function shufps({ code, dst, src, src2 }: Context): void {
 
 /** SHUFPD: one lane of each operand. */
 function shufpd({ code, dst, src, src2 }: Context): void {
-  const a = dst.readV128(), b = src.readV128(), immediate = code.let(src2.read().i32);
+  const a = dst.readV128(), b = src.readV128(), immediate = code.let(src2.read().i32), known = immediate.constant;
+  if (known !== undefined) return dst.writeV128(a.shuffle(b, lanes(8, [known & 1, 2 + (known >> 1 & 1)])));
   const pick = (from: V128, bit: number): I64 => {
     const index = immediate.shrU(bit).and(1).toI64U().mul(0x0808080808080808n).add(0x0706050403020100n);
     return from.op2('i8x16.swizzle', V128.zero().replace64(0, index)).extract64(0);
@@ -109,10 +132,15 @@ function extract(bytes: Width): (context: Context) => void {
   return ({ code, row, dst, src, src2, enterMmx }) => {
     const mmx = isMmx(row);
     const at = code.let(src2.read().i32.and((mmx ? 8 : 16) / bytes - 1).mul(bytes));
-    const value = code.let(laneAt(src.readV128(), bytes, at));
+    const value = code.let(at.constant === undefined ? laneAt(src.readV128(), bytes, at) : knownLane(src.readV128(), bytes, at.constant / bytes));
     if (mmx) enterMmx();
     dst.write(Int.cut(dst.width as Width, value));
   };
+}
+
+function knownLane(vector: V128, bytes: Width, lane: number): I64 {
+  if (bytes === 8) return vector.extract64(lane);
+  return (bytes === 4 ? vector.extract32(lane) : bytes === 2 ? vector.extract16U(lane) : vector.extract8U(lane)).toI64U();
 }
 
 /** The lane that starts at byte `at`, zero-extended to 64 bits. */
@@ -128,6 +156,11 @@ function insert(bytes: Width): (context: Context) => void {
     const mmx = isMmx(row);
     const value = bytes === 8 ? src.read().i64 : src.read().i64.toI32();
     const at = code.let(src2.read().i32.and((mmx ? 8 : 16) / bytes - 1).mul(bytes));
+    if (at.constant !== undefined) {
+      const r = code.let(withLane(dst.readV128(), bytes, at.constant / bytes, value));
+      if (mmx) enterMmx();
+      return dst.writeV128(r);
+    }
     const splat = code.let(splatOf(bytes, value));
     const position = V128.bytes(Array.from({ length: 16 }, (_, i) => i));
     // Bytes at..at+bytes-1: position - at below bytes.
@@ -138,6 +171,11 @@ function insert(bytes: Width): (context: Context) => void {
   };
 }
 
+function withLane(vector: V128, bytes: Width, lane: number, value: I32 | I64): V128 {
+  if (value instanceof I64) return vector.replace64(lane, value);
+  return bytes === 1 ? vector.replace8(lane, value) : bytes === 2 ? vector.replace16(lane, value) : vector.replace32(lane, value);
+}
+
 function splatOf(bytes: Width, value: I32 | I64): V128 {
   if (value instanceof I64) return V128.splat64(value);
   return bytes === 1 ? V128.splat8(value) : bytes === 2 ? V128.splat16(value) : V128.splat32(value);
@@ -146,7 +184,11 @@ function splatOf(bytes: Width, value: I32 | I64): V128 {
 /** PALIGNR: both operands shifted right by bytes. Counts from twice the width on give zero. */
 function palignr({ code, row, dst, src, src2, enterMmx }: Context): void {
   const a = dst.readV128(), b = src.readV128(), count = code.let(src2.read().i32);
-  const size = isMmx(row) ? 8 : 16;
+  const size = isMmx(row) ? 8 : 16, known = count.constant;
+  if (size === 16 && known !== undefined) {
+    const by = known & 255;
+    return dst.writeV128(by <= 16 ? b.shuffle(a, bytesFrom(by)) : by < 32 ? a.shuffle(V128.zero(), bytesFrom(by - 16)) : V128.zero());
+  }
   const wanted = code.let(V128.splat8(count).op2('i8x16.add_sat_u', V128.bytes(Array.from({ length: 16 }, (_, i) => i))));
   // Indices of 16 and more give 0 in a swizzle; those below `size` of the second are negative, so out of range, too.
   const low = size === 16 ? b : code.let(b.replace64(1, a.extract64(0)));
@@ -156,9 +198,18 @@ function palignr({ code, row, dst, src, src2, enterMmx }: Context): void {
   dst.writeV128(r);
 }
 
+/** Sixteen indices of a shuffle. */
+const bytesFrom = (first: number): number[] => Array.from({ length: 16 }, (_, i) => first + i);
+
 /** Shifts of the whole register by bytes: more than 15 give zero. */
 function byteShift(left: boolean): (context: Context) => void {
   return ({ code, dst, src }) => {
+    const known = src.read().i32.constant;
+    if (known !== undefined) {
+      const by = Math.min(known & 255, 16), a = dst.readV128();
+      // The other operand is zero.
+      return dst.writeV128(left ? V128.zero().shuffle(a, bytesFrom(16 - by)) : a.shuffle(V128.zero(), bytesFrom(by)));
+    }
     const count = code.let(V128.splat8(src.read().i32).op2('i8x16.min_u', V128.splat8(16)));
     const position = V128.bytes(Array.from({ length: 16 }, (_, i) => i));
     dst.writeV128(dst.readV128().op2('i8x16.swizzle', position.op2(left ? 'i8x16.sub' : 'i8x16.add', count)));
@@ -240,9 +291,9 @@ export const sseMoves: Descriptions = {
   MOVLHPS: ({ dst, src }) => dst.writeV128(dst.readV128().replace64(1, src.readLow64())),
   MOVSLDUP: ({ dst, src }) => dst.writeV128(src.readV128().shuffle(V128.zero(), lanes(4, [0, 0, 2, 2]))),
   MOVSHDUP: ({ dst, src }) => dst.writeV128(src.readV128().shuffle(V128.zero(), lanes(4, [1, 1, 3, 3]))),
-  MOVDDUP: ({ dst, src }) => dst.writeV128(V128.splat64(src.readLow64())),
+  MOVDDUP: knowing(({ dst, src }) => dst.writeV128(V128.splat64(src.readLow64())), (_, from) => (from & Calm.low64) * 3),
   UNPCKLPS: shuffled(lanes(4, [0, 4, 1, 5])), UNPCKHPS: shuffled(lanes(4, [2, 6, 3, 7])),
-  UNPCKLPD: shuffled(lanes(8, [0, 2])), UNPCKHPD: shuffled(lanes(8, [1, 3])),
+  UNPCKLPD: knowing(shuffled(lanes(8, [0, 2])), (to, from) => (to & 1) | (from & 1) << 1), UNPCKHPD: knowing(shuffled(lanes(8, [1, 3])), (to, from) => to >> 1 & 1 | from & 2),
   PUNPCKLQDQ: shuffled(lanes(8, [0, 2])), PUNPCKHQDQ: shuffled(lanes(8, [1, 3])),
   PSHUFD: pshufd, PSHUFLW: pshufWords(false), PSHUFHW: pshufWords(true), PSHUFW: pshufWords(false), SHUFPS: shufps, SHUFPD: shufpd,
   PEXTRB: extract(1), PEXTRW: extract(2), PEXTRD: extract(4), PEXTRQ: extract(8), EXTRACTPS: extract(4),
