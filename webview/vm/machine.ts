@@ -29,7 +29,7 @@ import { lookUpUser, readSmallFile, type User } from './users.ts';
 export interface MachineOptions {
   /** The engine's compiled module. */
   readonly engine: WebAssembly.Module;
-  /** How code is run; without it by the interpreter alone. */
+  /** How code is run; without it `jit`. */
   readonly tiers?: Tiers;
   /** The read-only disk; what is written stays in memory. */
   readonly disk: BlockDevice;
@@ -201,7 +201,7 @@ export class VirtualMachine {
   }
 }
 
-function makeEngine({ engine, memory, tiers = 'interpreter' }: MachineOptions): Engine {
+function makeEngine({ engine, memory, tiers = 'jit' }: MachineOptions): Engine {
   const started = performance.now();
   try {
     return new Engine({ module: engine, tiers, frames: Math.floor(memory / 4096), now: () => (performance.now() - started) * 1e6 });

@@ -41,7 +41,7 @@ export const usage = `usage: npm run -s vm -- [options] [--] COMMAND [ARG...]
   --cwd DIR                working directory (the user's home)
   --env K=V                environment variable; repeatable
   --memory MB              guest RAM (1024)
-  --engine NAME            how code is run: interpreter, jit (what is hot is compiled), eager (all is) (interpreter)
+  --engine NAME            how code is run: jit (what is hot is compiled), interpreter, eager (all is compiled) (jit)
   --strace[=FILE]          print each system call
   --stats[=FILE]           figures at the end: into FILE as one JSON object
   --profile[=FILE]         where time went, at the end: into FILE as a flame view's (speedscope.app)
@@ -90,7 +90,7 @@ function parseMount(text: string): HostMount {
 /** Reads the arguments behind the program's name. Throws UsageError. */
 export function parseOptions(args: readonly string[]): Options {
   const options: Options = {
-    disk: 'base', mounts: [], user: 'user', cwd: '', environment: {}, memory: 1024, engine: 'interpreter',
+    disk: 'base', mounts: [], user: 'user', cwd: '', environment: {}, memory: 1024, engine: 'jit',
     strace: undefined, stats: undefined, profile: undefined, export: undefined, state: undefined, command: [],
   };
   let at = 0;
