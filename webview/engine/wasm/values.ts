@@ -367,7 +367,7 @@ export class V128 extends Value {
 }
 
 /** SIMD instructions with one operand, by name. */
-const unary = {
+export const unary = {
   'v128.not': 77, 'i8x16.abs': 96, 'i8x16.neg': 97, 'i8x16.popcnt': 98, 'i16x8.abs': 128, 'i16x8.neg': 129, 'i32x4.abs': 160, 'i32x4.neg': 161,
   'i64x2.abs': 192, 'i64x2.neg': 193, 'f32x4.abs': 224, 'f32x4.neg': 225, 'f32x4.sqrt': 227, 'f64x2.abs': 236, 'f64x2.neg': 237, 'f64x2.sqrt': 239,
   'f32x4.ceil': 103, 'f32x4.floor': 104, 'f32x4.trunc': 105, 'f32x4.nearest': 106, 'f64x2.ceil': 116, 'f64x2.floor': 117, 'f64x2.trunc': 122, 'f64x2.nearest': 148,
@@ -381,7 +381,7 @@ const unary = {
 } as const;
 
 /** SIMD instructions with two operands, by name. */
-const binary = {
+export const binary = {
   'i8x16.swizzle': 14, 'v128.and': 78, 'v128.andnot': 79, 'v128.or': 80, 'v128.xor': 81,
   'i8x16.eq': 35, 'i8x16.ne': 36, 'i8x16.lt_s': 37, 'i8x16.lt_u': 38, 'i8x16.gt_s': 39, 'i8x16.gt_u': 40, 'i8x16.le_s': 41, 'i8x16.le_u': 42, 'i8x16.ge_s': 43, 'i8x16.ge_u': 44,
   'i16x8.eq': 45, 'i16x8.ne': 46, 'i16x8.lt_s': 47, 'i16x8.lt_u': 48, 'i16x8.gt_s': 49, 'i16x8.gt_u': 50, 'i16x8.le_s': 51, 'i16x8.le_u': 52, 'i16x8.ge_s': 53, 'i16x8.ge_u': 54,
@@ -404,7 +404,7 @@ const binary = {
 } as const;
 
 /** SIMD shifts by a scalar count. */
-const shifts = {
+export const shifts = {
   'i8x16.shl': 107, 'i8x16.shr_s': 108, 'i8x16.shr_u': 109, 'i16x8.shl': 139, 'i16x8.shr_s': 140, 'i16x8.shr_u': 141,
   'i32x4.shl': 171, 'i32x4.shr_s': 172, 'i32x4.shr_u': 173, 'i64x2.shl': 203, 'i64x2.shr_s': 204, 'i64x2.shr_u': 205,
 } as const;
