@@ -80,6 +80,10 @@ export class FakeSpace implements AddressSpace {
     return Math.min(end, ...[...this.entries.keys()].filter(page => page >= address && page < end));
   }
 
+  countEntries(address: number, length: number): number {
+    return [...this.entries.keys()].filter(page => page >= address && page < address + length).length;
+  }
+
   translate(address: number, write: boolean): number {
     const page = address - (address % 4096);
     const entry = this.entries.get(page);

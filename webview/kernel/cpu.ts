@@ -77,6 +77,8 @@ export interface AddressSpace {
   move(address: number, length: number, to: number): boolean;
   /** First page at or above `address` and below `end` that has an entry, or `end`. */
   nextEntry(address: number, end: number): number;
+  /** Pages of a range that have an entry. */
+  countEntries(address: number, length: number): number;
   /**
    * Physical byte address behind a guest address for a kernel access, or -1 if that access would fault (absent, read-only, cow).
    * Valid up to the end of that page and until the next map, unmap or run. A write sets dirty and drops decoded code of the frame.

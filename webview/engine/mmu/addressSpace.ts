@@ -244,6 +244,15 @@ export class PageTables {
     return limit;
   }
 
+  countEntries(address: number, length: number): number {
+    const { entries } = this.#parts;
+    let found = 0;
+    this.#eachStretch(address / 4096, (address + length) / 4096, (_, at, count) => {
+      for (let i = 0; i < count; i++) if (entries[at + i] !== 0) found++;
+    });
+    return found;
+  }
+
   translate(address: number, write: boolean): number {
     const { entries, code } = this.#parts;
     if (address < 0 || address >= end * 4096) return -1;

@@ -445,9 +445,7 @@ export class Memory {
 
   /** Pages present in [start, end). */
   residentPages(start: number, end: number): number {
-    let pages = 0;
-    for (let at = this.space.nextEntry(start, end); at < end; at = this.space.nextEntry(at + pageSize, end)) pages++;
-    return pages;
+    return this.space.countEntries(start, end - start);
   }
 
   /** Pages present in all mappings (RSS). */

@@ -125,14 +125,20 @@ export function statx(task: Task, directory: number, pathAddress: number, flags:
   if ((flags & AT_STATX_SYNC_TYPE) === AT_STATX_SYNC_TYPE) return -Errno.EINVAL;
   const path = pathArgument(task, pathAddress);
   if (typeof path === 'number') return path;
-  const put = (place: Path): number => (task.user.writeBytes(out, encodeStatx(task.machine.files.statScratch, place)) ? 0 : -Errno.EFAULT);
   if (path === '' && flags & AT_EMPTY_PATH && directory !== AT_FDCWD) {
     const file = task.files.getAny(directory);
-    return file ? fresh(task, file.path, put) : -Errno.EBADF;
+    return file ? fresh(task, file.path, place => writeStatx(task, place, out)) : -Errno.EBADF;
   }
   const base = baseOf(task, directory, path);
   if (typeof base === 'number') return base;
-  return withPlace(task, base, path, (flags & AT_SYMLINK_NOFOLLOW ? 0 : Walk.follow) | (flags & AT_EMPTY_PATH ? Walk.empty : 0), put);
+  const walk = (flags & AT_SYMLINK_NOFOLLOW ? 0 : Walk.follow) | (flags & AT_EMPTY_PATH ? Walk.empty : 0);
+  const place = task.machine.files.namespace.resolveCached(task, base, path, walk);
+  if (typeof place === 'number') return place;
+  return place ? writeStatx(task, place, out) : withPlace(task, base, path, walk, found => writeStatx(task, found, out));
+}
+
+function writeStatx(task: Task, path: Path, out: number): number {
+  return task.user.writeBytes(out, encodeStatx(task.machine.files.statScratch, path)) ? 0 : -Errno.EFAULT;
 }
 
 // ---------------------------------------------------------------- statfs
@@ -171,7 +177,8 @@ export function faccessat2(task: Task, directory: number, pathAddress: number, m
   if (typeof base === 'number') return base;
   const walk = (flags & AT_SYMLINK_NOFOLLOW ? 0 : Walk.follow) | (flags & AT_EMPTY_PATH ? Walk.empty : 0);
   const caller = flags & AT_EACCESS ? task : task.asRealUser;
-  return checkedAccess(task, caller, base, path, walk, mode);
+  const place = task.machine.files.namespace.resolveCached(caller, base, path, walk);
+  return typeof place === 'number' ? place : checkedAccess(task, caller, base, path, walk, mode);
 }
 
 function* checkedAccess(task: Task, caller: Caller, base: Path, path: ByteString, walk: number, mode: number): Io<number> {

@@ -182,6 +182,7 @@ export class Task implements Caller, Waiter, TerminalProcess, IoctlCaller {
     const { credentials } = this;
     const { realUid: uid, realGid: gid } = credentials;
     const privileges = uid === 0 ? credentials.permitted : 0;
+    if (credentials.uid === uid && credentials.gid === gid && credentials.effective === privileges) return this;
     return { credentials: credentials.with({ uid, gid, effective: privileges }), umask: this.umask, root: this.root, cwd: this.cwd, fileSizeLimit: this.fileSizeLimit };
   }
   unshareFiles(): void {
