@@ -47,6 +47,34 @@ describe('mappings', () => {
     expect(memory.totalPages).toBe(5);
   });
 
+  it('go to the highest place that is large enough, whatever came and went before', () => {
+    const { memory } = setUp();
+    const highest = (length: number): number => {
+      let end = memory.mapTop;
+      for (const vma of [...memory.vmas].reverse()) {
+        if (vma.start >= end) continue;
+        if (end - vma.end >= length) break;
+        end = Math.min(end, vma.growsDown ? vma.start - 256 * page : vma.start);
+      }
+      return end - length;
+    };
+    let seed = 1;
+    const random = (below: number): number => {
+      seed = (Math.imul(seed, 1103515245) + 12345) & 0x7fffffff;
+      return Math.floor((seed / 0x80000000) * below);
+    };
+    for (let i = 0; i < 3000; i++) {
+      const pages = 1 + random(8);
+      if (random(3) > 0 || memory.vmas.length === 0) {
+        const wanted = highest(pages * page);
+        expect(memory.map({ address: 0, length: pages * page, protection: random(8), growsDown: random(20) === 0 })).toBe(wanted);
+      } else {
+        const vma = memory.vmas[random(memory.vmas.length)]!;
+        memory.unmap(vma.start + random(2) * page, pages * page);
+      }
+    }
+  });
+
   it('are refused where they exceed RLIMIT_AS or what is there', () => {
     const { memory } = setUp();
     memory.limits.set(RLIMIT_AS, 10 * page, 10 * page);

@@ -69,6 +69,9 @@ export class Memory {
   /** Tasks that use it (CLONE_VM). */
   #users = 1;
   #last: Vma | undefined;
+  /** From #fullAbove up to mapTop there is no room for #fullFor bytes: thousands of mappings aren't looked through for each new one. */
+  #fullAbove = 0;
+  #fullFor = Infinity;
   /** Pages mapped. */
   totalPages = 0;
   peakPages = 0;
@@ -185,8 +188,8 @@ export class Memory {
   /** The highest free range of `length` bytes below `top`, or -ENOMEM. */
   findFree(length: number, top: number): number {
     const { vmas } = this;
-    let end = top;
-    for (let i = this.indexAbove(top - 1); i >= 0; i--) {
+    let end = top === this.mapTop && length >= this.#fullFor ? this.#fullAbove : top;
+    for (let i = this.indexAbove(end - 1); i >= 0; i--) {
       const vma = vmas[i];
       if (vma === undefined || vma.start >= end) continue;
       if (end - vma.end >= length) break;
@@ -195,6 +198,10 @@ export class Memory {
     }
     const address = end - length;
     if (address < minimumAddress || !this.isFree(address, end)) return -Errno.ENOMEM;
+    if (top === this.mapTop && length <= this.#fullFor) {
+      this.#fullFor = length;
+      this.#fullAbove = end;
+    }
     return address;
   }
 
@@ -265,6 +272,8 @@ export class Memory {
     }
     vmas.splice(at, 0, vma);
     this.services.mappings.add(vma);
+    // Its guard gap may reach down to where was room.
+    if (vma.growsDown) this.#fullFor = Infinity;
     const after = vmas[at + 1];
     if (after !== undefined && vma.continues(after)) this.#join(vma, after, at + 1);
   }
@@ -317,6 +326,7 @@ export class Memory {
       this.#forget(vma);
     }
     this.vmas.splice(first, last - first);
+    if (end > this.#fullAbove) this.#fullFor = Infinity;
     return 0;
   }
 
