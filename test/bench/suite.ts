@@ -9,20 +9,21 @@ import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { root } from '../harness/run.ts';
 import { makeBenchImage } from './disk.ts';
-import { Results, base, fullTable, meansTable, remarks, type Measured } from './table.ts';
+import { Results, base, fullTable, meansTable, remarks, sharesTable, type Measured } from './table.ts';
 
 const shared = join(root, '../shared/bench');
 const folder = join(root, 'build/bench');
 const dist = join(root, 'dist');
 
 /** Engines by the name on the command line; those with a script are ours, the others the folder's own. */
-const engines: Readonly<Record<string, { readonly name: string; readonly script?: 'nodeHost' | 'chromiumHost'; readonly tiers?: 'jit' | 'interpreter' }>> = {
+const engines: Readonly<Record<string, { readonly name: string; readonly script?: 'nodeHost' | 'chromiumHost'; readonly tiers?: 'jit' | 'interpreter'; readonly profiled?: boolean }>> = {
   native: { name: base },
   qemu: { name: 'qemu-x86_64' },
   v86: { name: 'v86-chromium' },
   'v86-node': { name: 'v86-node' },
   node: { name: 'ours-node', script: 'nodeHost', tiers: 'jit' },
   chromium: { name: 'ours-chromium', script: 'chromiumHost', tiers: 'jit' },
+  profile: { name: 'ours-node-profiled', script: 'nodeHost', tiers: 'jit', profiled: true },
   'node-interpreter': { name: 'ours-node-interpreter', script: 'nodeHost', tiers: 'interpreter' },
   'chromium-interpreter': { name: 'ours-chromium-interpreter', script: 'chromiumHost', tiers: 'interpreter' },
 };
@@ -44,6 +45,7 @@ export interface SuiteOptions {
 
 export const suiteUsage = `usage: npm run bench [-- [options] NAME...]      benchmarks beside native, QEMU and v86 (all of them without a NAME)
   --engines=A,B     of ${Object.keys(engines).join(', ')} (native,qemu,v86,node,chromium)
+                    (profile: ours under Node, with where its time goes)
   --repeats=N       runs of each (1)
   --timeout=SEC     for one benchmark (300)
   --out=FILE        JSON (build/bench/results.json); FILE.md gets the table
@@ -89,9 +91,9 @@ async function buildHosts(): Promise<void> {
 
 /** The driver's argument for one of our engines. */
 function hostArgument(engine: string, peers: string): string {
-  const { name, script, tiers } = engines[engine]!;
+  const { name, script, tiers, profiled } = engines[engine]!;
   const args = script === 'nodeHost'
-    ? [join(peers, 'build/bench-amd64.ext2'), join(dist, 'engine.wasm'), tiers]
+    ? [join(peers, 'build/bench-amd64.ext2'), join(dist, 'engine.wasm'), tiers, ...(profiled ? ['profile'] : [])]
     : [join(folder, 'image'), dist, join(folder, 'page.js'), tiers];
   return `--host=${name}=${process.execPath} --enable-source-maps ${join(folder, `${script}.mjs`)} ${args.join(' ')}`;
 }
@@ -136,7 +138,8 @@ export async function runSuite(options: SuiteOptions): Promise<void> {
     measured = [await measure(options)];
   }
   const results = new Results(measured);
-  const text = [circumstances(measured), meansTable(results), fullTable(results), remarks(results).map(line => `- ${line}`).join('\n')].join('\n\n');
+  const shares = sharesTable(measured);
+  const text = [circumstances(measured), meansTable(results), fullTable(results), ...(shares ? [shares] : []), remarks(results).map(line => `- ${line}`).join('\n')].join('\n\n');
   console.log(`\n${text}`);
   if (options.tables.length === 0) writeFileSync(`${options.out}.md`, `${text}\n`);
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Markers } from './hosts/markers.ts';
 import { parseSuite } from './suite.ts';
-import { Results, fullTable, groupOf, meansTable, remarks, type Run } from './table.ts';
+import { Results, fullTable, groupOf, meansTable, remarks, sharesTable, type Run } from './table.ts';
 
 const measured = (...runs: Run[]): Results => new Results([{ started: '2026-01-01T00:00:00.000Z', engines: {}, runs }]);
 
@@ -50,4 +50,12 @@ test('the command line', () => {
   expect(parseSuite(['--engines=native,chromium', '--repeats=3', 'xz', 'gzip'])).toMatchObject({ engines: ['native', 'chromium'], repeats: 3, names: ['xz', 'gzip'] });
   expect(parseSuite(['--engines=pentium'])).toBeUndefined();
   expect(parseSuite(['--fast'])).toBeUndefined();
+});
+
+test('shares of time are percents of each benchmark, then means', () => {
+  const profiled = (name: string, shares: Record<string, number>): Run => ({ name, engine: 'ours-node-profiled', rc: 0, run: 1, shares });
+  const table = sharesTable([{ started: '', engines: {}, runs: [profiled('xz', { compiled: 900, disk: 100 }), profiled('find', { compiled: 1, disk: 1 })] }]);
+  expect(table).toContain('| **programs** | 70 | 30 |');
+  expect(table).toContain('| find | 50 | 50 |');
+  expect(sharesTable([])).toBeUndefined();
 });

@@ -13,6 +13,7 @@ export interface Run {
   readonly sec?: number;
   readonly check?: string;
   readonly counts?: Readonly<Record<string, number>>;
+  readonly shares?: Readonly<Record<string, number>>;
 }
 
 export interface Measured {
@@ -135,6 +136,25 @@ function agreement(results: Results, name: string, ours: readonly string[]): str
   const failed = cells.filter(c => c.cell!.failure !== undefined || c.cell!.agrees === false);
   if (failed.length > 0) return failed.map(c => `**${c.engine}: ${c.cell!.failure === undefined ? 'differs' : 'failed'}**`).join(', ');
   return cells.some(c => c.cell!.agrees === true) ? 'yes' : varying.has(name) ? 'varies' : '';
+}
+
+/** Where time goes in the runs that were profiled: percent of what the guest's thread does, as the mean of a group's benchmarks; undefined if none was. */
+export function sharesTable(measured: readonly Measured[]): string | undefined {
+  const runs = measured.flatMap(m => m.runs).filter(run => run.shares !== undefined && run.error === undefined && !run.rc);
+  if (runs.length === 0) return undefined;
+  const parts = [...new Set(runs.flatMap(run => Object.keys(run.shares!)))];
+  const percents = (chosen: readonly Run[]): string[] => parts.map(part => {
+    const each = chosen.map(({ shares }) => (shares![part] ?? 0) / Object.values(shares!).reduce((sum, ms) => sum + ms, 0));
+    return (each.reduce((sum, share) => sum + share, 0) / chosen.length * 100).toFixed(0);
+  });
+  const lines = head(['percent of time', ...parts]);
+  for (const group of groups) {
+    const chosen = runs.filter(run => groupOf(run.name) === group);
+    if (chosen.length > 0) lines.push(row([`**${group}**`, ...percents(chosen)]));
+  }
+  lines.push(row(['**all**', ...percents(runs)]));
+  for (const run of runs) lines.push(row([run.name, ...percents([run])]));
+  return lines.join('\n');
 }
 
 /** What went wrong, and what ours is slower at than v86; one line each. */

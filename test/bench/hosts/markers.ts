@@ -22,6 +22,8 @@ export interface Result {
   readonly error?: string;
   /** Counters of the engine, where the host sees them. */
   readonly counts?: Readonly<Record<string, number>>;
+  /** Milliseconds by what they were spent on, of a host with a profiler. */
+  readonly shares?: Readonly<Record<string, number>>;
 }
 
 /** Reads `@@BEGIN`, `@@END` and `@@CHECK` out of a benchmark's output. */

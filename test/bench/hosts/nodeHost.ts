@@ -1,6 +1,7 @@
 /**
- * Ours under Node as a host of the benchmark driver: `nodeHost.mjs DISK ENGINE.WASM TIERS [MEMORY-MB]` boots the headless VM's machine
- * once on a raw ext2 file, with an empty tmpfs at /tmp as natively, and runs `bench.sh NAME` as root for each line.
+ * Ours under Node as a host of the benchmark driver: `nodeHost.mjs DISK ENGINE.WASM TIERS [profile]` boots the headless VM's machine
+ * once on a raw ext2 file, with an empty tmpfs at /tmp as natively, and runs `bench.sh NAME` as root for each line. With `profile` it also
+ * says where the time went, and takes more of it.
  */
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
@@ -8,6 +9,8 @@ import type { Tiers } from '../../../webview/engine/engine.ts';
 import { HostInputFile, HostOutputFile } from '../../../webview/kernel/files/hostStream.ts';
 import { exitOf } from '../../../webview/vm/exitStatus.ts';
 import { VirtualMachine } from '../../../webview/vm/machine.ts';
+import { MachineProfile } from '../../../webview/vm/profile/machineProfile.ts';
+import type { Sample } from '../../../webview/vm/profile/profiler.ts';
 import { openDisk } from '../../../webview/vm/node/disk.ts';
 import { english } from '../../../webview/vm/sentence.ts';
 import { say, serve } from './driver.ts';
@@ -15,6 +18,7 @@ import { Markers, type Mark, type Result } from './markers.ts';
 
 /** Bytes that may be under way before the guest's writers wait. */
 const window = 1 << 20;
+const memory = 2 ** 30;
 
 /** The thread that runs the guest is Node's main one; its clock, by /proc/PID/task/TID/schedstat, has no compilers of wasm in it. */
 function now(): Mark {
@@ -52,13 +56,26 @@ function difference(before: Readonly<Record<string, number>>, after: Readonly<Re
   return Object.fromEntries(Object.entries(after).map(([key, value]) => [key, value - (before[key] ?? 0)]).filter(([, value]) => value !== 0));
 }
 
+/** Milliseconds by part; time outside of the machine is not the guest's. */
+function partsOf(samples: readonly Sample[]): Record<string, number> {
+  const parts: Record<string, number> = { compiled: 0, interpreted: 0, compiling: 0, decoding: 0, 'system calls': 0, 'page faults': 0, disk: 0, other: 0 };
+  const names: Readonly<Record<string, string>> = { decode: 'decoding', compile: 'compiling', 'page fault': 'page faults', disk: 'disk' };
+  for (const sample of samples) {
+    if (!('activity' in sample)) parts[sample.region < 0 ? 'interpreted' : 'compiled']! += sample.milliseconds;
+    else if (sample.activity !== 'outside') parts[names[sample.activity] ?? (sample.activity.startsWith('system call') ? 'system calls' : 'other')]! += sample.milliseconds;
+  }
+  return parts;
+}
+
 class NodeHost {
   readonly #machine: VirtualMachine;
+  readonly #profile: MachineProfile | undefined;
   /** Why the machine can't go on. */
   broken: Promise<Result>;
 
-  constructor(machine: VirtualMachine, broken: Promise<Result>) {
+  constructor(machine: VirtualMachine, profile: MachineProfile | undefined, broken: Promise<Result>) {
     this.#machine = machine;
+    this.#profile = profile;
     this.broken = broken;
   }
 
@@ -66,16 +83,24 @@ class NodeHost {
     let begin: Mark | undefined;
     let end: Mark | undefined;
     let complaints = '';
+    let parts: Record<string, number> = {};
+    let shares: Record<string, number> = {};
+    const samples = this.#profile?.profiler.samples;
     const markers = new Markers(which => {
-      if (which === 'begin') begin = now();
-      else end = now();
+      if (which === 'begin') {
+        begin = now();
+        if (samples) parts = partsOf(samples);
+      } else {
+        end = now();
+        if (samples) shares = difference(parts, partsOf(samples));
+      }
     });
     const before = this.#machine.engine.statistics;
     const unwatch = watch(milliseconds);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<Result>(done => { timer = setTimeout(() => done({ error: 'timeout' }), milliseconds); });
     const run = runCommand(this.#machine, ['/bin/bash', '/bench/bench.sh', name], text => markers.feed(text), text => { complaints += text; })
-      .then(() => ({ ...markers.result(begin, end, complaints), counts: difference(before, this.#machine.engine.statistics) }), (error: Error) => ({ error: error.message }));
+      .then(() => ({ ...markers.result(begin, end, complaints), counts: difference(before, this.#machine.engine.statistics), ...(samples ? { shares } : {}) }), (error: Error) => ({ error: error.message }));
     try {
       return await Promise.race([run, late, this.broken]);
     } finally {
@@ -86,7 +111,8 @@ class NodeHost {
 }
 
 async function main(): Promise<void> {
-  const [disk = '', engine = '', tiers = 'jit', memory = '1024'] = process.argv.slice(2);
+  const [disk = '', engine = '', tiers = 'jit', profiled] = process.argv.slice(2);
+  const profile = profiled === 'profile' ? new MachineProfile() : undefined;
   const started = now();
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
   const opened = await openDisk(disk, '', log);
@@ -94,20 +120,21 @@ async function main(): Promise<void> {
   let fail: (result: Result) => void = () => {};
   const broken = new Promise<Result>(done => { fail = done; });
   const machine = await VirtualMachine.boot({
-    engine: await WebAssembly.compile(readFileSync(engine)), disk: opened.device, diskBlockSize: opened.blockSize, memory: Number(memory) * 2 ** 20,
-    tiers: tiers as Tiers, log,
+    engine: await WebAssembly.compile(readFileSync(engine)), disk: opened.device, diskBlockSize: opened.blockSize, memory,
+    tiers: tiers as Tiers, profiler: profile?.profiler, log,
     failed: error => {
       if (error instanceof Error) log(error.stack ?? error.message);
       fail({ error: `the VM failed: ${error instanceof Error ? error.message : String(error)}` });
     },
   });
+  profile?.start(machine);
   let said = '';
   const note = (text: string): void => { said += text; };
   const status = await runCommand(machine, ['mount', '-t', 'tmpfs', 'tmpfs', '/tmp'], note, note);
   if (status !== 0) throw new Error(`no tmpfs at /tmp: ${said}`);
   const up = now();
   say({ boot: (up.wall - started.wall) / 1000, run: up.cpu - started.cpu, rss: process.memoryUsage().rss, version: `Node ${process.version}` });
-  const host = new NodeHost(machine, broken);
+  const host = new NodeHost(machine, profile, broken);
   await serve((name, milliseconds) => host.bench(name, milliseconds));
   process.exit(0);
 }
