@@ -14,7 +14,8 @@ export const READONLY = 0x20010000;
 /** Base of GS. */
 export const GS_BASE = 0x10000000;
 
-export const INPUT_SIZE = 16 + 16 * 8 + 16 + 512 + WINDOW_SIZE;
+/** Of a case's state, which its code stands before. */
+const STATE_SIZE = 16 * 8 + 16 + 512 + WINDOW_SIZE;
 export const RESULT_SIZE = 16 + 8 + 16 * 8 + 16 + 512 + WINDOW_SIZE;
 
 const offsets = { gpr: 0, rip: 128, rflags: 136, fx: 144, window: 656 } as const;
@@ -59,22 +60,26 @@ export class State {
   }
 }
 
-/** Many cases in one buffer. */
+/** Many cases in one buffer, each of an instruction or, with a larger `codeSize` (a multiple of 8), of several. */
 export class Cases {
   readonly buffer: Uint8Array;
   readonly count: number;
+  readonly codeSize: number;
+  readonly #size: number;
 
-  constructor(count: number) {
+  constructor(count: number, codeSize = 16) {
     this.count = count;
-    this.buffer = new Uint8Array(count * INPUT_SIZE);
+    this.codeSize = codeSize;
+    this.#size = codeSize + STATE_SIZE;
+    this.buffer = new Uint8Array(count * this.#size);
   }
 
-  /** The instruction's bytes, 16 of them, filled up with INT3. */
+  /** The code, `codeSize` bytes, filled up with INT3. */
   code(index: number): Uint8Array {
-    return this.buffer.subarray(index * INPUT_SIZE, index * INPUT_SIZE + 16);
+    return this.buffer.subarray(index * this.#size, index * this.#size + this.codeSize);
   }
   state(index: number): State {
-    return new State(this.buffer, index * INPUT_SIZE + 16);
+    return new State(this.buffer, index * this.#size + this.codeSize);
   }
 }
 
@@ -103,7 +108,7 @@ function runner(): string {
 
 /** Runs all cases natively. Throws if the runner fails. */
 export function runNatively(cases: Cases): (index: number) => NativeResult {
-  const done = spawnSync(runner(), { input: cases.buffer, maxBuffer: cases.count * RESULT_SIZE + 4096 });
+  const done = spawnSync(runner(), [`${cases.codeSize}`], { input: cases.buffer, maxBuffer: cases.count * RESULT_SIZE + 4096 });
   const output = new Uint8Array(done.stdout);
   if (done.status !== 0 || output.length !== cases.count * RESULT_SIZE) throw new Error(`runner: status ${done.status}, ${done.signal}: ${done.stderr}`);
   const view = new DataView(output.buffer, output.byteOffset);

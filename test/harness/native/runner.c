@@ -1,6 +1,6 @@
 /*
- * Runs single instructions on the machine's own CPU: `runner < cases > results`, both arrays of the structs below (harness/cases.ts).
- * Each case is a register file and some bytes of memory. One signal a case: the handler stores what the last case left, loads the next
+ * Runs instructions on the machine's own CPU: `runner SIZE < cases > results`, arrays of the structs below (harness/cases.ts), each case
+ * behind SIZE bytes of code. It is a register file and some bytes of memory. One signal a case: the handler stores what the last case left, loads the next
  * one into its own ucontext and returns into the instruction, which ends at an INT3 behind it, at a jump's target, or in a fault.
  */
 #define _GNU_SOURCE
@@ -29,10 +29,6 @@ struct state {
   uint8_t fx[512];
   uint8_t window[512];
 };
-struct input {
-  uint8_t code[16];
-  struct state state;
-};
 struct result {
   uint32_t signal, trap, error, pad;
   uint64_t address;
@@ -41,7 +37,8 @@ struct result {
 
 static const int order[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                                REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15 };
-static struct input *inputs;
+static char *inputs;
+static size_t codeSize;
 static struct result *results;
 static size_t count, at;
 static int started;
@@ -72,20 +69,21 @@ static void store(int number, siginfo_t *info, ucontext_t *context) {
 }
 
 static void load(ucontext_t *context) {
-  struct input *c = &inputs[at];
+  char *code = inputs + at * (codeSize + sizeof(struct state));
+  struct state *s = (struct state *)(code + codeSize);
   greg_t *regs = context->uc_mcontext.gregs;
   memset((void *)CODE, 0xcc, 0x2000);  /* bit strings reach far */
-  memcpy((void *)START, c->code, 16);
+  memcpy((void *)START, code, codeSize);
   memset((void *)DATA, 0, 0x2000);
-  memcpy((void *)WINDOW, c->state.window, 512);
-  for (int i = 0; i < 16; i++) regs[order[i]] = c->state.gpr[i];
+  memcpy((void *)WINDOW, s->window, 512);
+  for (int i = 0; i < 16; i++) regs[order[i]] = s->gpr[i];
   regs[REG_RIP] = START;
-  regs[REG_EFL] = c->state.rflags;
+  regs[REG_EFL] = s->rflags;
   regs[REG_CSGSFS] = segments;  /* far transfers may have changed them */
   char *fp = (char *)context->uc_mcontext.fpregs;
   uint64_t xstate = 0;
   memcpy(&xstate, fp + 512, 8);
-  memcpy(fp, c->state.fx, 464);  /* the rest is the kernel's: where the extended state is */
+  memcpy(fp, s->fx, 464);  /* the rest is the kernel's: where the extended state is */
   xstate |= 3;
   memcpy(fp + 512, &xstate, 8);
 }
@@ -112,15 +110,16 @@ static void *map(uint64_t address, size_t size, int protection) {
   return p;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  codeSize = argc > 1 ? atoi(argv[1]) : 16;
   size_t room = 1 << 20, have = 0;
   char *bytes = malloc(room);
   for (ssize_t n; (n = read(0, bytes + have, room - have)) > 0;) {
     have += n;
     if (have == room) bytes = realloc(bytes, room *= 2);
   }
-  inputs = (struct input *)bytes;
-  count = have / sizeof *inputs;
+  inputs = bytes;
+  count = have / (codeSize + sizeof(struct state));
   results = calloc(count, sizeof *results);
   if (count == 0) return 0;
   memset(map(CODE, 0x2000, PROT_READ | PROT_WRITE | PROT_EXEC), 0xcc, 0x2000);
