@@ -1,5 +1,7 @@
 /** The public face of the engine: a processor with its memory. Its shape is what the kernel declares in kernel/cpu.ts. */
 import { CodeCache } from './interpreter/codeCache.ts';
+import { ReplayedClock } from './check/replayedClock.ts';
+import { TierCheck } from './check/tierCheck.ts';
 import { FormTable } from './interpreter/forms.ts';
 import { PageTables, type MmuParts } from './mmu/addressSpace.ts';
 import { PhysicalFrames } from './mmu/frames.ts';
@@ -7,6 +9,7 @@ import { TranslationCaches } from './mmu/tlb.ts';
 import { helperSource } from './jit/frame.ts';
 import { Profile } from './jit/profile.ts';
 import { Regions } from './jit/regions.ts';
+import type { Descriptions } from './semantics/contract.ts';
 import { descriptions } from './semantics/index.ts';
 import { helpers } from './semantics/helpers/index.ts';
 import { CODE_SIZE, ExitCode, Regions as RegionTable, Run, layout } from './state.ts';
@@ -25,10 +28,12 @@ export interface EngineOptions {
   readonly now: () => number;
   /** Without one: `interpreter`. */
   readonly tiers?: Tiers;
+  /** What instructions mean to compiled code: a test of `check` gives wrong ones. */
+  readonly compiledDescriptions?: Descriptions;
 }
 
-/** Which tiers run code: the interpreter alone; `jit` compiles what is hot; `eager`, for tests, whatever it meets. */
-export type Tiers = 'interpreter' | 'jit' | 'eager';
+/** Which tiers run code: the interpreter alone; `jit` compiles what is hot; for tests `eager`, whatever it meets, and `check`, which compares both. */
+export type Tiers = 'interpreter' | 'jit' | 'eager' | 'check';
 
 /** Why a run ended: the numbers of the kernel's Exit. */
 export type EngineExit = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14;
@@ -48,6 +53,7 @@ export class Engine {
   readonly #step: () => number;
   readonly #regions: Regions | undefined;
   readonly #profile: Profile;
+  readonly #check: TierCheck | undefined;
   #thread: EngineThread | undefined;
   #root = 0;
   #interrupted = false;
@@ -61,7 +67,7 @@ export class Engine {
   looked: (() => void) | undefined;
 
   /** Throws RangeError if the host has not enough memory to give. */
-  constructor({ module, frames, now, tiers = 'interpreter' }: EngineOptions) {
+  constructor({ module, frames, now, tiers = 'interpreter', compiledDescriptions = descriptions }: EngineOptions) {
     const { code, codeEnd, firstFrame, pages } = layout(frames);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const { buffer } = this.memory;
@@ -76,16 +82,27 @@ export class Engine {
       frames: this.frames, caches: this.#caches, code: this.#code, entries: new Uint32Array(buffer), activeRoot: () => this.#root,
     };
     const table = new WebAssembly.Table({ initial: RegionTable.count, element: 'anyfunc' });
+    const clock = tiers === 'check' ? new ReplayedClock(now) : undefined;
     const instance = new WebAssembly.Instance(module, {
-      env: { memory: this.memory, regions: table, now, codeWritten: (frame: number) => this.#code.drop(frame) },
+      env: { memory: this.memory, regions: table, now: clock ? () => clock.read() : now, codeWritten: (frame: number) => this.#codeWritten(frame) },
     });
     this.#run = instance.exports['run'] as () => number;
     this.#step = instance.exports['step'] as () => number;
     this.#profile = new Profile(tiers === 'eager');
     if (tiers === 'interpreter') return;
     this.#regions = new Regions({
-      memory: this.memory, table, code: this.#code, rows: ROWS, decoder: this.#decoder, forms, descriptions, helpers: helperSource(helpers), exports: instance.exports,
+      memory: this.memory, table, code: this.#code, rows: ROWS, decoder: this.#decoder, forms, descriptions: compiledDescriptions, helpers: helperSource(helpers), exports: instance.exports,
     });
+    if (clock) this.#check = new TierCheck({
+      memory: this.memory, table, code: this.#code, caches: this.#caches, regions: this.#regions,
+      enter: this.#run, decode: space => this.#decode(this.#thread!, space as PageTables),
+    }, clock);
+  }
+
+  /** Before a store to a frame that holds code. */
+  #codeWritten(frame: number): void {
+    this.#check?.storesTo(frame);
+    this.#code.drop(frame);
   }
 
   createThread(): EngineThread {
@@ -103,6 +120,10 @@ export class Engine {
     this.#enter(thread, space);
     this.#interrupted = false;
     if (thread.isStepping) return this.#runStep(thread, space);
+    if (this.#check) {
+      const { exit, instructions } = this.#check.run(space, Math.min(budget, longestRun), () => this.#interrupted);
+      return exit === ExitCode.step ? this.#runStep(thread, space) : this.#ran(thread, instructions, exit);
+    }
     const given = Math.min(budget, longestRun) * 16;
     if (this.#profile.isEager) this.#compileNow(thread, space);
     let left = given, exit: number;
@@ -115,9 +136,12 @@ export class Engine {
       if (exit !== ExitCode.budget) break;
       if (this.#untilLook <= 0 && (this.#regions || this.looked)) this.#look(thread, space);
     } while (left > 0 && !this.#interrupted);
-    const ran = (given - left) / 16;
-    thread.instructions += ran;
-    this.#instructions += ran;
+    return this.#ran(thread, (given - left) / 16, exit);
+  }
+
+  #ran(thread: EngineThread, instructions: number, exit: number): EngineExit {
+    thread.instructions += instructions;
+    this.#instructions += instructions;
     return exit as EngineExit;
   }
 
@@ -222,6 +246,11 @@ export class Engine {
     const shown = bytes.subarray(0, length > 0 ? length : count);
     const hex = Array.from(shown, b => b.toString(16).padStart(2, '0')).join(' ');
     return length > 0 ? `${new Disassembler(64).format(instruction, bytes, 0, thread.rip)} (${hex})` : `no instruction (${hex})`;
+  }
+
+  /** Slices that `check` has compared, and those that ended nowhere where they could be. */
+  get checkedSlices(): { compared: number; skipped: number } {
+    return { compared: this.#check?.compared ?? 0, skipped: this.#check?.skipped ?? 0 };
   }
 
   get compileSeconds(): number {

@@ -77,6 +77,9 @@ export const Run = {
   record: 2096,
   /** i32: changes whenever other code may be mapped than before (see Regions). */
   codeStamp: 2100,
+  /** For check/. i32, not 0: codeWritten is told of every store that misses the TLB; i32, not 0: 1 + the only region's slot that may run. */
+  watchStores: 2104,
+  onlyRegion: 2108,
   /** 64 bytes: an access that crosses a page is put together here. */
   bounce: 2112,
 } as const;

@@ -77,14 +77,7 @@ export class EngineThread {
 
   /** See semantics/flags.ts for the form in which the flags are kept. */
   get rflags(): number {
-    const view = this.#view;
-    const low = view.getInt32(Slot.flagResult, true), high = view.getInt32(Slot.flagResult + 4, true), aux = view.getInt32(Slot.flagAux, true);
-    const carry = aux >>> 31;
-    const overflow = carry ^ (aux >>> 30 & 1);
-    const zero = low === 0 && high === 0 ? 1 : 0;
-    const sign = high >>> 31 ^ (aux & 1);
-    return 0x202 | carry | evenParity(low ^ aux >> 8) << 2 | (aux >> 3 & 1) << 4 | zero << 6 | sign << 7 | overflow << 11
-      | view.getInt32(Slot.directionFlag, true) << 10 | view.getInt32(Slot.otherFlags, true);
+    return rflagsOf(this.#view);
   }
   set rflags(value: number) {
     const view = this.#view;
@@ -168,6 +161,17 @@ export class EngineThread {
 function copyWide(to: DataView, at: number, from: DataView, place: number): void {
   to.setInt32(at, from.getInt32(place, true), true);
   to.setInt32(at + 4, from.getInt32(place + 4, true), true);
+}
+
+/** RFLAGS of a register file. */
+export function rflagsOf(view: DataView): number {
+  const low = view.getInt32(Slot.flagResult, true), high = view.getInt32(Slot.flagResult + 4, true), aux = view.getInt32(Slot.flagAux, true);
+  const carry = aux >>> 31;
+  const overflow = carry ^ (aux >>> 30 & 1);
+  const zero = low === 0 && high === 0 ? 1 : 0;
+  const sign = high >>> 31 ^ (aux & 1);
+  return 0x202 | carry | evenParity(low ^ aux >> 8) << 2 | (aux >> 3 & 1) << 4 | zero << 6 | sign << 7 | overflow << 11
+    | view.getInt32(Slot.directionFlag, true) << 10 | view.getInt32(Slot.otherFlags, true);
 }
 
 /** 1 if the low byte has an even number of ones. */

@@ -152,8 +152,7 @@ export class CodeCache implements CodeOwner {
     code.stretches.push(copy, copy + (count + 1) * Record.size);
     this.#renamePending(code, record, copy);
     view.setUint16(record + Record.form, SpecialForm.compiled, true);
-    view.setUint32(record + Compiled.page, page >>> 0, true);
-    view.setInt32(record + Compiled.entry, slot | block << Compiled.blockShift | Math.floor(page / 2 ** 32) << Compiled.pageShift, true);
+    this.#writeEntry(record, page, slot, block);
     view.setInt32(record + Compiled.copy, copy, true);
     code.compiled.set(offset, { record, copy, count });
     return true;
@@ -166,6 +165,28 @@ export class CodeCache implements CodeOwner {
     code.compiled.delete(offset);
     this.#bytes.copyWithin(entry.record, entry.copy, entry.copy + Record.size);
     this.#renamePending(code, entry.copy, entry.record);
+  }
+
+  /**
+   * Calls `slot` as block 0 whenever control comes to a decoded instruction, before whatever stands there: for check/. Answers what takes
+   * it away again, or undefined where that can't be.
+   */
+  interpose(frame: number, offset: number, page: number, slot: number): (() => void) | undefined {
+    const compiled = this.#frames.get(frame)?.compiled, known = compiled?.get(offset);
+    if (!compiled) return undefined;
+    if (!known) {
+      if (!this.compiledAt(frame, offset, page, slot, 0)) return undefined;
+      const own = compiled.get(offset);
+      return () => { if (this.#frames.get(frame)?.compiled.get(offset) === own) this.notCompiled(frame, offset); };
+    }
+    const at = known.record + Compiled.page, before = this.#bytes.slice(at, at + 8);
+    this.#writeEntry(known.record, page, slot, 0);
+    return () => { if (this.#frames.get(frame)?.compiled.get(offset) === known) this.#bytes.set(before, at); };
+  }
+
+  #writeEntry(record: number, page: number, slot: number, block: number): void {
+    this.#view.setUint32(record + Compiled.page, page >>> 0, true);
+    this.#view.setInt32(record + Compiled.entry, slot | block << Compiled.blockShift | Math.floor(page / 2 ** 32) << Compiled.pageShift, true);
   }
 
   /** A branch's record moves: whoever waits to tell it its target must know. */

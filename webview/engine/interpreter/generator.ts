@@ -210,7 +210,8 @@ function writeRun(code: Code, parts: RunParts): void {
         writeLookUp(code, parts.functions, locals, () => code.br(leave));
         code.block(spent => {
           // Only here: a record that ends a run has the place of the instruction before it, so nothing can go on there later.
-          code.brIf(spent, account.value.sub(rec.value).ltS(0));
+          // What compiled code has left to the interpreter is done all the same, or it would never be.
+          code.brIf(spent, account.value.sub(rec.value).ltS(0).and(locals.interpret.value.eqz()));
           code.loop(run => {
             writeCompiled(code, parts, locals, { fault, leave, spent, jump });
             writeInterpreted(code, parts, locals, { fault, leave, spent, jump });
@@ -309,7 +310,9 @@ function writeInterpreted(code: Code, { hot, firstCold, complete }: RunParts, { 
 
 /** (slot) -> 1 if the pages that a region was compiled from are mapped where they were. */
 function writeIsMapped(code: Code, codeFrame: Callable<'i32'>): void {
-  const at = code.let(code.parameter(0, 'i32').shl(3));
+  const slot = code.parameter(0, 'i32'), only = code.let(load32(Run.onlyRegion));
+  code.if(only.ne(0).and(only.ne(slot.add(1))), () => code.return(I32.of(0)));
+  const at = code.let(slot.shl(3));
   const page = code.variable(load32(at, Regions.base + Regions.pages));
   const count = code.variable(load32(page.value));
   code.set(page, page.value.add(16));

@@ -17,6 +17,9 @@ import type { HelperSource } from './frame.ts';
 /** A region that the dispatcher knows. */
 interface Installed {
   readonly slot: number;
+  readonly head: number;
+  /** How many instructions it has. */
+  readonly size: number;
   readonly frames: readonly number[];
   /** Where the dispatcher finds it. */
   readonly entries: readonly { readonly frame: number; readonly offset: number }[];
@@ -46,6 +49,8 @@ export class Regions {
   #nextSlot = 0;
   /** Instructions that can't be written out here, by row and shape. */
   readonly #unfit = new Set<number>();
+  /** Instructions that a region may have. */
+  #most = Infinity;
   compiled = 0;
   dropped = 0;
   /** Bytes of modules made, and the time that it took. */
@@ -89,6 +94,7 @@ export class Regions {
 
   #find(space: CodeSpace, address: number): Region | undefined {
     const { rows, decoder, code, forms, descriptions } = this.#options;
+    let left = this.#most;
     return new Discovery({
       decoder, space, bytes: this.#bytes, rows,
       isSeen: target => {
@@ -100,7 +106,8 @@ export class Regions {
         const host = where % 4096 <= 4088 ? space.translate(where, false) : -1;
         return host < 0 ? undefined : this.#view.getUint32(host, true) + this.#view.getInt32(host + 4, true) * 2 ** 32;
       },
-      isFit: (row, instruction) => fitsForms(forms, instruction) && Object.hasOwn(descriptions, row.operation) && (this.#unfit.size === 0 || !this.#unfit.has(shapeOf(row, instruction))),
+      isFit: (row, instruction) => fitsForms(forms, instruction) && Object.hasOwn(descriptions, row.operation)
+        && (this.#unfit.size === 0 || !this.#unfit.has(shapeOf(row, instruction))) && left-- > 0,
     }, address).find();
   }
 
@@ -123,7 +130,7 @@ export class Regions {
       const frame = region.pages.get(block.address - block.address % 4096)!, offset = block.address % 4096;
       return cache.compiledAt(frame, offset, Math.floor(block.address / 4096), slot, i) ? [{ frame, offset }] : [];
     });
-    const installed = { slot, frames, entries };
+    const installed = { slot, head: region.head, size: region.blocks.reduce((sum, block) => sum + block.steps.length, 0), frames, entries };
     for (const frame of frames) {
       const known = this.#byFrame.get(frame);
       if (known) known.add(installed);
@@ -173,6 +180,24 @@ export class Regions {
     this.#options.table.set(region.slot, null);
     this.#freeSlots.push(region.slot);
     this.dropped++;
+  }
+
+  /** For check/: a slot of the table that no region will have. */
+  reserveSlot(): number {
+    return this.#nextSlot++;
+  }
+
+  /** For check/: the regions that have run since Run.codeStamp had this value. */
+  entered(stamp: number): { readonly head: number; readonly size: number }[] {
+    const all = new Set([...this.#byFrame.values()].flatMap(regions => [...regions]));
+    const stampOf = (slot: number): number => this.#words[(RegionTable.base + slot * RegionTable.entrySize + RegionTable.stamp) >> 2]!;
+    return [...all].filter(({ slot }) => stampOf(slot) !== 0 && (stampOf(slot) - stamp | 0) >= 0);
+  }
+
+  /** For check/: forgets all regions; from now on they have at most so many instructions. */
+  limit(most: number): void {
+    this.#dropAll();
+    this.#most = most;
   }
 
   #dropAll(): void {

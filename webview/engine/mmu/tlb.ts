@@ -62,6 +62,12 @@ export class TranslationCaches {
     }
   }
 
+  /** Takes out all write tags. */
+  protectAll(): void {
+    const data = this.#data;
+    for (let at = Tlb.writeTag / 4; at < data.length; at += Tlb.entrySize / 4) data[at] = data[at + 1] = -1;
+  }
+
   /** Takes out the write tags of a frame: its next store is seen by the slow path. */
   protectFrame(frame: number): void {
     const host = (frame * 4096) | 0;

@@ -17,7 +17,7 @@ export interface TranslateFunctions {
   readonly findCode: Callable<'i32'>;
 }
 
-/** Adds the functions. `codeWritten(frame)` is called before a store to a frame that holds decoded code; it drops the code. */
+/** Adds the functions. `codeWritten(frame)` is called before a store to a frame that holds decoded code, or any while Run.watchStores says so. */
 export function defineTranslate(module: ModuleBuilder, codeWritten: Callable<undefined>): TranslateFunctions {
   const walk = module.function('walk', ['i64'], 'i32', writeWalk);
   const page = module.function('page', ['i64', 'i32'], 'i32', code => writePage(code, walk, codeWritten));
@@ -63,7 +63,8 @@ function writePage(code: Code, walk: Callable<'i32'>, codeWritten: Callable<unde
   code.store32(place, entry.value);
   const frame = code.let(entry.value.shrU(12));
   const table = (): I32 => load32(frame.shl(2), FRAME_TABLES);
-  code.if(write, () => code.if(table(), () => code.call(codeWritten, frame)));
+  const watched = code.let(load32(Run.watchStores));
+  code.if(write, () => code.if(table().or(watched), () => code.call(codeWritten, frame)));
   const slot = code.let(tlbSlot(address));
   const tag = code.let(address.and(-4096));
   code.if(load64(slot, Tlb.base + Tlb.readTag).eq(-1), () => {
@@ -75,7 +76,8 @@ function writePage(code: Code, walk: Callable<'i32'>, codeWritten: Callable<unde
   });
   code.store64(slot, tag, Tlb.base + Tlb.readTag);
   // A page that was written before and holds no code can be written without a second miss.
-  const writable = entry.value.and(PteBit.write | PteBit.dirty).eq(PteBit.write | PteBit.dirty).and(table().eqz());
+  const isWritten = entry.value.and(PteBit.write | PteBit.dirty).eq(PteBit.write | PteBit.dirty), isSeen = write.or(watched.eqz());
+  const writable = isWritten.and(table().eqz()).and(isSeen);
   code.if(writable, () => code.store64(slot, tag, Tlb.base + Tlb.writeTag), () => code.store64(slot, I64.of(-1), Tlb.base + Tlb.writeTag));
   code.store32(slot, frame.shl(12).sub(tag.toI32()), Tlb.base + Tlb.addend);
   code.return(frame.shl(12).or(address.toI32().and(4095)));

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { TierDifference } from '../../engine/check/report.ts';
 import type { HostTerminal } from '../../kernel/tty/hostTerminal.ts';
 import { HostInputFile, HostOutputFile } from '../../kernel/files/hostStream.ts';
 import type { OpenFile } from '../../fs/vfs/openFile.ts';
@@ -51,6 +52,10 @@ async function boot(options: Options, disk: OpenedDisk, profile: MachineProfile 
     log: complain, trace: options.strace === undefined ? undefined : lineWriter(options.strace),
     hostMounts: options.mounts.map(m => ({ files: new NodeHostFiles(resolve(m.host)), guest: m.guest, readOnly: m.readOnly })),
     failed: error => {
+      if (error instanceof TierDifference) {
+        process.stderr.write(`${error.message}\n`);
+        process.exit(faultStatus);
+      }
       complain(`the VM failed: ${error instanceof Error ? error.message : String(error)}`);
       if (error instanceof Error && error.stack) process.stderr.write(`${error.stack}\n`);
       process.exit(faultStatus);

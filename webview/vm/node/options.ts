@@ -41,7 +41,8 @@ export const usage = `usage: npm run -s vm -- [options] [--] COMMAND [ARG...]
   --cwd DIR                working directory (the user's home)
   --env K=V                environment variable; repeatable
   --memory MB              guest RAM (1024)
-  --engine NAME            how code is run: jit (what is hot is compiled), interpreter, eager (all is compiled) (jit)
+  --engine NAME            how code is run: jit (what is hot is compiled), interpreter, eager (all is compiled),
+                           check (all is, and what it does is compared with the interpreter) (jit)
   --strace[=FILE]          print each system call
   --stats[=FILE]           figures at the end: into FILE as one JSON object
   --profile[=FILE]         where time went, at the end: into FILE as a flame view's (speedscope.app)
@@ -68,7 +69,7 @@ const setters: Readonly<Record<string, Setter>> = {
     o.memory = megabytes;
   },
   engine: (o, v) => {
-    if (v !== 'interpreter' && v !== 'jit' && v !== 'eager') throw new UsageError(`--engine ${v}: expected interpreter, jit or eager`);
+    if (v !== 'interpreter' && v !== 'jit' && v !== 'eager' && v !== 'check') throw new UsageError(`--engine ${v}: expected interpreter, jit, eager or check`);
     o.engine = v;
   },
   export: (o, v) => { o.export = v; },
