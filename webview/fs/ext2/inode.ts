@@ -16,6 +16,7 @@ import { Buffer, type Participant } from './buffers.ts';
 import type { Ext2 } from './ext2.ts';
 import { readInode, unsupportedFlags, writeInode, type InodeFields } from './inodeRecord.ts';
 import { largeFileBit } from './layout.ts';
+import type { NameFilter } from './nameFilter.ts';
 import * as names from './names.ts';
 import * as attributes from './xattrs.ts';
 
@@ -49,6 +50,8 @@ export class Ext2Inode extends PagedInode implements InodeFields, MappedInode, P
   /** Of a directory: blocks below this one are full; the block where the last name was found. Hints only. */
   roomFrom = 0;
   foundIn = 0;
+  /** The names of a large directory. */
+  names: NameFilter | undefined;
   protected override readonly livesInMemory = false;
   protected override readonly sizeMaximum: number;
   /** The block of the inode table that holds the record, while the inode is part of a transaction. */

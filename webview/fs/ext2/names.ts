@@ -10,6 +10,7 @@ import * as directory from './directory.ts';
 import type { Ext2Inode } from './inode.ts';
 import { EXT2_INDEX_FL } from './inodeRecord.ts';
 import { EXT2_ROOT_INO, linkMax } from './layout.ts';
+import { NameFilter, smallDirectory } from './nameFilter.ts';
 
 /** Where an entry is. */
 interface Place {
@@ -25,6 +26,7 @@ function blockCount(dir: Ext2Inode): number {
 function locate(dir: Ext2Inode, name: ByteString): Attempt<Place | number> {
   const { fileSystem } = dir;
   const count = blockCount(dir);
+  if (dir.names?.mayHave(name) === false) return -Errno.ENOENT;
   const start = dir.foundIn < count ? dir.foundIn : 0;
   let isDamaged = false;
   for (let i = 0; i < count; i++) {
@@ -46,7 +48,25 @@ function locate(dir: Ext2Inode, name: ByteString): Attempt<Place | number> {
       isDamaged = true;
     }
   }
-  return isDamaged ? -Errno.EUCLEAN : -Errno.ENOENT;
+  if (isDamaged) return -Errno.EUCLEAN;
+  if (count >= smallDirectory && (dir.names === undefined || dir.names.isFull)) dir.names = namesOf(dir, count);
+  return -Errno.ENOENT;
+}
+
+/** The names of a large directory whose blocks have just been looked at; undefined if one has to be waited for. */
+function namesOf(dir: Ext2Inode, count: number): NameFilter | undefined {
+  const { fileSystem } = dir;
+  const filter = new NameFilter(dir.size);
+  for (let logical = 0; logical < count; logical++) {
+    const buffer = fileSystem.fileBlock(dir, logical);
+    if (!(buffer instanceof Buffer)) return undefined;
+    const isWhole = directory.listRecords(buffer.view, buffer.bytes, 0, fileSystem.directoryFormat, name => {
+      filter.add(name);
+      return true;
+    });
+    if (!isWhole) return undefined;
+  }
+  return filter;
 }
 
 /** The inode number of a name, or -ENOENT. */
@@ -78,6 +98,7 @@ function addEntry(dir: Ext2Inode, name: ByteString, ino: number, mode: number): 
   const { buffers, map, geometry, directoryFormat } = fileSystem;
   const joined = touchDirectory(dir);
   if (joined !== 0) return joined;
+  dir.names?.add(name);
   const size = directory.recordSize(name.length);
   const count = blockCount(dir);
   for (let logical = Math.min(dir.roomFrom, count); logical < count; logical++) {
