@@ -1,4 +1,4 @@
-// Faults in hot code: after 300,000 good turns of a loop one access fails, and all registers, flags and memory must be those of that very
+// Faults in hot code: after 100,000 good turns of a loop one access fails, and all registers, flags and memory must be those of that very
 // instruction. Also jumps into the middle of instructions, and code that overlaps.
 #define _GNU_SOURCE
 #include "check.h"
@@ -84,7 +84,7 @@ static void each(char *title, void (*body)(), long start, long last) {
   for (int i = 0; i < 8192; i++) page[i] = i % 251;
   for (int i = 0; i < 8192; i += 8) ((int *)(page + i))[1] = i;
   if (!sigsetjmp(back, 1)) {
-    ((void (*)(char *, long, long))body)(page + start, 300000, last - start);
+    ((void (*)(char *, long, long))body)(page + start, 100000, last - start);
     say("%s: no fault", title);
   }
 }
