@@ -30,6 +30,8 @@ export interface EngineOptions {
   readonly tiers?: Tiers;
   /** What instructions mean to compiled code: a test of `check` gives wrong ones. */
   readonly compiledDescriptions?: Descriptions;
+  /** What compiled code is kept at most, where it is not to be what jit/regions.ts says. */
+  readonly limits?: { readonly regions: number; readonly bytes: number };
 }
 
 /** Which tiers run code: the interpreter alone; `jit` compiles what is hot; for tests `eager`, whatever it meets, and `check`, which compares both. */
@@ -67,7 +69,7 @@ export class Engine {
   looked: (() => void) | undefined;
 
   /** Throws RangeError if the host has not enough memory to give. */
-  constructor({ module, frames, now, tiers = 'interpreter', compiledDescriptions = descriptions }: EngineOptions) {
+  constructor({ module, frames, now, tiers = 'interpreter', compiledDescriptions = descriptions, limits }: EngineOptions) {
     const { code, codeEnd, firstFrame, pages } = layout(frames);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const { buffer } = this.memory;
@@ -84,14 +86,18 @@ export class Engine {
     const table = new WebAssembly.Table({ initial: RegionTable.count, element: 'anyfunc' });
     const clock = tiers === 'check' ? new ReplayedClock(now) : undefined;
     const instance = new WebAssembly.Instance(module, {
-      env: { memory: this.memory, regions: table, now: clock ? () => clock.read() : now, codeWritten: (frame: number) => this.#codeWritten(frame) },
+      env: {
+        memory: this.memory, regions: table, now: clock ? () => clock.read() : now,
+        codeWritten: (frame: number, offset: number, size: number) => this.#codeWritten(frame, offset, size),
+      },
     });
     this.#run = instance.exports['run'] as () => number;
     this.#step = instance.exports['step'] as () => number;
     this.#profile = new Profile(tiers === 'eager');
     if (tiers === 'interpreter') return;
     this.#regions = new Regions({
-      memory: this.memory, table, code: this.#code, rows: ROWS, decoder: this.#decoder, forms, descriptions: compiledDescriptions, helpers: helperSource(helpers), exports: instance.exports,
+      memory: this.memory, table, code: this.#code, rows: ROWS, decoder: this.#decoder, forms, descriptions: compiledDescriptions, helpers: helperSource(helpers),
+      exports: instance.exports, profile: this.#profile, limits,
     });
     if (clock) this.#check = new TierCheck({
       memory: this.memory, table, code: this.#code, caches: this.#caches, regions: this.#regions,
@@ -100,9 +106,9 @@ export class Engine {
   }
 
   /** Before a store to a frame that holds code. */
-  #codeWritten(frame: number): void {
+  #codeWritten(frame: number, offset: number, size: number): void {
     this.#check?.storesTo(frame);
-    this.#code.drop(frame);
+    this.#code.overwritten(frame, offset, size);
   }
 
   createThread(): EngineThread {
@@ -178,8 +184,10 @@ export class Engine {
     this.looked?.();
     const address = thread.rip, offset = address % 4096, frame = space.executable(address - offset);
     if (frame !== 0) {
-      if (this.#code.isCompiled(frame, offset)) this.#profile.inCompiled();
+      const isCompiled = this.#code.isCompiled(frame, offset);
+      if (isCompiled && this.#regions?.isUsable(space, address)) this.#profile.inCompiled();
       else if (this.#profile.inInterpreted(frame * 4096 + offset) && this.#regions) {
+        if (isCompiled) this.#regions.dropAt(space, address);
         const before = this.#regions.seconds, success = this.#regions.compile(space, address);
         this.#profile.compiled(frame * 4096 + offset, (this.#regions.seconds - before) * 1000, success);
       }

@@ -17,6 +17,10 @@ import { RecordWriter, Trait } from './recordWriter.ts';
 const longestRun = 64;
 /** Records of an instruction that crosses a page: guard, address, instruction, end. */
 const crossingRecords = 4;
+/** A store of more bytes than this, or more stores than these to code that is not run in between, drop all code of the page. */
+const mostOverwritten = 64, mostStores = 8;
+/** Bytes of the longest instruction. */
+const longestInstruction = 15;
 /** What a run may take from the pool: two records an instruction, the end, two code tables. */
 const roomForRun = (longestRun + 2) * 2 * Record.size + 2 * CODE_TABLE_SIZE;
 
@@ -39,6 +43,8 @@ interface FrameCode {
   readonly compiled: Map<number, { readonly record: number; readonly copy: number; readonly count: number }>;
   /** Instructions of other frames that end in this one. */
   readonly crossings: { readonly frame: number; readonly offset: number; readonly record: number }[];
+  /** Stores to its instructions since the last time that something of it was decoded. */
+  stores: number;
 }
 
 export class CodeCache implements CodeOwner {
@@ -54,10 +60,13 @@ export class CodeCache implements CodeOwner {
   readonly #frames = new Map<number, FrameCode>();
   #freeTables: number[] = [];
   #next: number;
+  #isFull = false;
   decodedInstructions = 0;
   pagesInvalidated = 0;
-  /** Told before the code of a frame is forgotten, or that of all (undefined). */
-  onForget: (frame: number | undefined) => void = () => undefined;
+  /** Told before the code of bytes of a frame is forgotten, or all code (frame undefined). True if there was compiled code. */
+  onForget: (frame: number | undefined, start: number, end: number) => boolean = () => false;
+  /** Where records were that compiled code's first instructions have: one or two records and an end. */
+  #freeCopies: [number[], number[]] = [[], []];
 
   constructor(memory: ArrayBuffer, pool: { start: number; end: number }, rows: readonly Row[], decoder: Decoder, forms: FormTable, caches: TranslationCaches) {
     this.#bytes = new Uint8Array(memory);
@@ -74,7 +83,7 @@ export class CodeCache implements CodeOwner {
     const at = (FRAME_TABLES >> 2) + frame;
     if (this.#words[at] === 0) return;
     this.pagesInvalidated++;
-    this.onForget(frame);
+    this.onForget(frame, 0, 4096);
     const code = this.#frames.get(frame)!;
     this.#frames.delete(frame);
     this.#words[at] = 0;
@@ -83,11 +92,40 @@ export class CodeCache implements CodeOwner {
     // Whoever is inside of these records must not go on in them: each looks itself up again. Ends only lose their way.
     const { stretches } = code;
     for (let i = 0; i < stretches.length; i += 2) this.#stale(stretches[i]!, stretches[i + 1]!);
-    for (const { frame: first, offset, record } of code.crossings) {
+    this.#dropCrossings(code);
+    this.#caches.flushCode();
+  }
+
+  /** Forgets instructions of other frames that end in this one; who is inside of them looks itself up. */
+  #dropCrossings({ crossings }: FrameCode): boolean {
+    for (const { frame: first, offset, record } of crossings) {
       const table = this.#frames.get(first)?.table;
       if (table !== undefined && this.#words[(table >> 2) + offset] === record) this.#words[(table >> 2) + offset] = 0;
+      this.#stale(record, record + crossingRecords * Record.size);
     }
-    this.#caches.flushCode();
+    const some = crossings.length > 0;
+    crossings.length = 0;
+    return some;
+  }
+
+  /**
+   * Says that guest code is about to store bytes to a frame that holds code. What they don't touch stays: who writes one function beside
+   * others, or data beside code, pays for each store but not for all that is there.
+   */
+  overwritten(frame: number, offset: number, size: number): void {
+    const code = this.#frames.get(frame);
+    if (!code || size > mostOverwritten) return this.drop(frame);
+    let some = this.onForget(frame, offset, offset + size);
+    if (offset < longestInstruction && this.#dropCrossings(code)) some = true;
+    const words = this.#words, table = code.table >> 2;
+    for (let at = Math.max(0, offset - longestInstruction + 1); at < offset + size; at++) {
+      const record = words[table + at]!;
+      if (record === 0 || at + (this.#view.getUint8(record + Record.place + 1) >> 4) <= offset) continue;
+      some = true;
+      words[table + at] = 0;
+      this.#view.setUint16(record, SpecialForm.decode, true);
+    }
+    if (some && ++code.stores > mostStores) this.drop(frame);
   }
 
   #stale(start: number, end: number): void {
@@ -99,11 +137,13 @@ export class CodeCache implements CodeOwner {
 
   /** Forgets everything: the pool is full. Only between runs. */
   #reset(): void {
-    this.onForget(undefined);
+    this.onForget(undefined, 0, 0);
+    this.#freeCopies = [[], []];
     for (const frame of this.#frames.keys()) this.#words[(FRAME_TABLES >> 2) + frame] = 0;
     this.#frames.clear();
     this.#words.fill(0, this.#pool.start >> 2, this.#next >> 2);
     this.#next = this.#pool.start;
+    this.#isFull = false;
     this.#freeTables = [];
     this.#caches.flushCode();
   }
@@ -124,14 +164,21 @@ export class CodeCache implements CodeOwner {
     return entry ? this.#view.getInt32(entry.record + Compiled.entry, true) & (1 << Compiled.slotBits) - 1 : -1;
   }
 
+  /** Lets compiled code be looked up anew wherever it is entered. */
+  age(): void {
+    this.#caches.codeMoved();
+  }
+
   /** Stores to the frame are seen from now on, as if something of it were decoded. */
   watch(frame: number): void {
     this.#codeOf(frame);
   }
 
-  /** Room in the pool, given back when all is forgotten. Undefined when there is none. */
+  /** Room in the pool, given back when all is forgotten. Undefined when there is none: then all is forgotten before more is decoded. */
   room(bytes: number): number | undefined {
-    return this.#next + bytes + roomForRun > this.#pool.end ? undefined : this.#take(bytes);
+    if (this.#next + bytes + roomForRun <= this.#pool.end) return this.#take(bytes);
+    this.#isFull = true;
+    return undefined;
   }
 
   /**
@@ -144,12 +191,11 @@ export class CodeCache implements CodeOwner {
     const view = this.#view, form = view.getUint16(record + Record.form, true);
     if (form < SpecialForm.address || form === SpecialForm.guard || form === SpecialForm.compiled) return false;
     const count = form >= SpecialForm.address && form <= SpecialForm.address64 ? 2 : 1;
-    const copy = this.room((count + 1) * Record.size);
+    const copy = this.#freeCopies[count - 1]!.pop() ?? this.room((count + 1) * Record.size);
     if (copy === undefined) return false;
     this.#bytes.copyWithin(copy, record, record + count * Record.size);
     this.#records.end(copy + count * Record.size, view.getUint16(record + Record.place, true));
     view.setInt32(copy + count * Record.size + Record.displacement, record + count * Record.size, true);
-    code.stretches.push(copy, copy + (count + 1) * Record.size);
     this.#renamePending(code, record, copy);
     view.setUint16(record + Record.form, SpecialForm.compiled, true);
     this.#writeEntry(record, page, slot, block);
@@ -165,6 +211,8 @@ export class CodeCache implements CodeOwner {
     code.compiled.delete(offset);
     this.#bytes.copyWithin(entry.record, entry.copy, entry.copy + Record.size);
     this.#renamePending(code, entry.copy, entry.record);
+    this.#stale(entry.copy, entry.copy + (entry.count + 1) * Record.size);
+    this.#freeCopies[entry.count - 1]!.push(entry.copy);
   }
 
   /**
@@ -201,7 +249,7 @@ export class CodeCache implements CodeOwner {
     let code = this.#frames.get(frame);
     if (!code) {
       const table = this.#freeTables.pop() ?? this.#take(CODE_TABLE_SIZE);
-      code = { table, stretches: [], pending: new Map(), compiled: new Map(), crossings: [] };
+      code = { table, stretches: [], pending: new Map(), compiled: new Map(), crossings: [], stores: 0 };
       this.#frames.set(frame, code);
       this.#words[(FRAME_TABLES >> 2) + frame] = table;
       this.#caches.protectFrame(frame);
@@ -220,9 +268,10 @@ export class CodeCache implements CodeOwner {
    * instruction goes on there and it can't be executed.
    */
   decode(space: CodeSpace, address: number): number {
-    if (this.#next + roomForRun > this.#pool.end) this.#reset();
+    if (this.#isFull || this.#next + roomForRun > this.#pool.end) this.#reset();
     const frame = space.executable(address);
     const code = this.#codeOf(frame);
+    code.stores = 0;
     const offset = address % 4096;
     const length = this.#decoder.decode(this.#bytes, frame * 4096 + offset, (frame + 1) * 4096, this.#instruction);
     if (length === DECODE.MORE) return this.#decodeAcross(space, address, frame, code);

@@ -33,13 +33,13 @@ export interface InterpreterSource {
 }
 
 /**
- * The module's binary. It imports env.memory, env.codeWritten(frame) and env.now() -> f64 (nanoseconds), and exports run() and step() -> ExitCode.
+ * The module's binary. It imports env.memory, env.codeWritten(frame, offset, size) and env.now() -> f64 (nanoseconds), and exports run() and step() -> ExitCode.
  */
 export function generateInterpreter({ rows, descriptions, helpers, data = [] }: InterpreterSource): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder();
   module.importMemory('env', 'memory', 1);
   module.importTable('env', 'regions');
-  const codeWritten = module.importFunction('env', 'codeWritten', ['i32'], undefined);
+  const codeWritten = module.importFunction('env', 'codeWritten', ['i32', 'i32', 'i32'], undefined);
   const now = module.importFunction('env', 'now', [], 'f64');
   const translate = defineTranslate(module, codeWritten);
   const known = new Map<string, Callable>([

@@ -61,6 +61,11 @@ export class Profile {
     return isHot;
   }
 
+  /** Physical addresses were written: whatever code is there has yet to show that it is hot. */
+  written(start: number, end: number): void {
+    for (let piece = Math.floor(start / pieceSize); piece * pieceSize < end; piece++) this.#counts.delete(piece);
+  }
+
   /** Compiling the code at a physical address took so long; nothing came of it: then that isn't tried again soon. */
   compiled(address: number, milliseconds: number, success: boolean): void {
     this.#compilation += (Math.min(longestCompilation, milliseconds) - this.#compilation) / 4;

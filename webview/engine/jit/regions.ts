@@ -6,13 +6,14 @@ import { ModuleBuilder } from '../wasm/module.ts';
 import type { Descriptions } from '../semantics/contract.ts';
 import type { CodeCache, CodeSpace } from '../interpreter/codeCache.ts';
 import { fitsForms, type FormTable } from '../interpreter/forms.ts';
-import { Regions as RegionTable, STATE, Slot } from '../state.ts';
+import { Regions as RegionTable, Run, STATE, Slot } from '../state.ts';
 import type { Decoder } from '../x86/decoder.ts';
 import type { Instruction } from '../x86/instruction.ts';
 import type { Row } from '../x86/rows.ts';
 import { Discovery, type Region } from './discover.ts';
 import { RegionWriter, UnfitInstruction, type RegionCode } from './emit.ts';
 import type { HelperSource } from './frame.ts';
+import type { Profile } from './profile.ts';
 
 /** A region that the dispatcher knows. */
 interface Installed {
@@ -23,7 +24,18 @@ interface Installed {
   readonly frames: readonly number[];
   /** Where the dispatcher finds it. */
   readonly entries: readonly { readonly frame: number; readonly offset: number }[];
+  /** Physical addresses of its instructions: start and end of each stretch. */
+  readonly bytes: readonly number[];
+  /** Its list of pages: address, number. */
+  readonly list: number;
+  readonly pages: number;
+  /** Bytes of its module. */
+  readonly moduleSize: number;
 }
+
+/** The code cache's limit: regions, and bytes of their modules (machine code is about four times as large). The coldest quarter goes first. */
+const mostRegions = 4096, mostBytes = 24 << 20;
+
 
 export interface RegionsOptions {
   readonly memory: WebAssembly.Memory;
@@ -35,6 +47,8 @@ export interface RegionsOptions {
   readonly forms: FormTable;
   readonly descriptions: Descriptions;
   readonly helpers: HelperSource;
+  readonly profile: Profile;
+  readonly limits?: { readonly regions: number; readonly bytes: number } | undefined;
   /** The interpreter's exports: helpers by name. */
   readonly exports: WebAssembly.Exports;
 }
@@ -45,7 +59,12 @@ export class Regions {
   readonly #words: Int32Array;
   readonly #view: DataView;
   readonly #byFrame = new Map<number, Set<Installed>>();
+  readonly #installed = new Set<Installed>();
+  /** Bytes of their modules. */
+  #size = 0;
   readonly #freeSlots: number[] = [];
+  /** Lists of pages that can be used again, by number of pages. */
+  readonly #freeLists = new Map<number, number[]>();
   #nextSlot = 0;
   /** Instructions that can't be written out here, by row and shape. */
   readonly #unfit = new Set<number>();
@@ -63,7 +82,7 @@ export class Regions {
     this.#bytes = new Uint8Array(buffer);
     this.#words = new Int32Array(buffer);
     this.#view = new DataView(buffer);
-    options.code.onForget = frame => (frame === undefined ? this.#dropAll() : this.#dropFrame(frame));
+    options.code.onForget = (frame, start, end) => (frame === undefined ? this.#dropAll() : this.#dropBytes(frame, start, end));
   }
 
   /** Compiles the code around an address of `space` that the interpreter has decoded. False if nothing came of it. */
@@ -112,9 +131,9 @@ export class Regions {
   }
 
   #install(region: Region, { code, imports }: RegionCode): boolean {
-    if (this.#freeSlots.length === 0 && this.#nextSlot === RegionTable.count) return false;
-    const pages = this.#pageList(region);
-    if (pages === undefined) return false;
+    this.#makeRoom();
+    const list = this.#pageList(region);
+    if (list === undefined) return false;
     const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
     const { memory, table, code: cache } = this.#options;
     const module = this.#module(code, imports);
@@ -122,7 +141,7 @@ export class Regions {
     table.set(slot, instance.exports['region'] as () => number);
     const at = RegionTable.base + slot * RegionTable.entrySize;
     this.#words[(at + RegionTable.stamp) >> 2] = 0;
-    this.#words[(at + RegionTable.pages) >> 2] = pages;
+    this.#words[(at + RegionTable.pages) >> 2] = list;
     const frames = [...new Set(region.pages.values())];
     for (const frame of frames) cache.watch(frame);
     const entries = region.blocks.flatMap((block, i) => {
@@ -130,7 +149,12 @@ export class Regions {
       const frame = region.pages.get(block.address - block.address % 4096)!, offset = block.address % 4096;
       return cache.compiledAt(frame, offset, Math.floor(block.address / 4096), slot, i) ? [{ frame, offset }] : [];
     });
-    const installed = { slot, head: region.head, size: region.blocks.reduce((sum, block) => sum + block.steps.length, 0), frames, entries };
+    const installed = {
+      slot, head: region.head, size: region.blocks.reduce((sum, block) => sum + block.steps.length, 0), frames, entries,
+      bytes: stretchesOf(region), list, pages: region.pages.size, moduleSize: module.length,
+    };
+    this.#installed.add(installed);
+    this.#size += module.length;
     for (const frame of frames) {
       const known = this.#byFrame.get(frame);
       if (known) known.add(installed);
@@ -138,7 +162,20 @@ export class Regions {
     }
     this.compiled++;
     this.bytes += module.length;
+    if (entries.length === 0) this.#drop(installed);
     return entries.length > 0;
+  }
+
+  /** Forgets the regions that have not been entered for the longest time, if there are too many. */
+  #makeRoom(): void {
+    const { regions, bytes } = this.#options.limits ?? { regions: mostRegions, bytes: mostBytes };
+    // The stamp for which a region's pages were checked tells when it was last entered, as long as stamps change.
+    if (this.compiled % 256 === 0) this.#options.code.age();
+    if (this.#installed.size < regions && this.#size < bytes) return;
+    const now = this.#words[Run.codeStamp >> 2]!;
+    const age = ({ slot }: Installed): number => (now - this.#words[(RegionTable.base + slot * RegionTable.entrySize + RegionTable.stamp) >> 2]!) >>> 0;
+    const coldest = [...this.#installed].map(region => ({ region, age: age(region) })).sort((a, b) => b.age - a.age);
+    for (const { region } of coldest.slice(0, Math.ceil(coldest.length / 4))) this.#drop(region);
   }
 
   #module(code: RegionCode['code'], imports: readonly string[]): Uint8Array<ArrayBuffer> {
@@ -154,7 +191,7 @@ export class Regions {
 
   /** Address of the region's list of pages, see state.ts Regions. */
   #pageList({ pages }: Region): number | undefined {
-    const at = this.#options.code.room(16 + pages.size * 16);
+    const at = this.#freeLists.get(pages.size)?.pop() ?? this.#options.code.room(16 + pages.size * 16);
     if (at === undefined) return undefined;
     this.#view.setInt32(at, pages.size, true);
     let next = at + 16;
@@ -166,8 +203,39 @@ export class Regions {
     return at;
   }
 
-  #dropFrame(frame: number): void {
-    for (const region of this.#byFrame.get(frame) ?? []) this.#drop(region);
+  /** Drops what has been compiled of some bytes of a frame: other code may be there from now on. True if there was any. */
+  #dropBytes(frame: number, start: number, end: number): boolean {
+    const regions = this.#byFrame.get(frame);
+    let some = false;
+    for (const region of regions ?? []) {
+      if (end - start < 4096 && !overlaps(region.bytes, frame * 4096 + start, frame * 4096 + end)) continue;
+      this.#drop(region);
+      some = true;
+    }
+    this.#options.profile.written(frame * 4096 + start, frame * 4096 + end);
+    return some;
+  }
+
+  /**
+   * True if the code at an address that is compiled is also compiled for this space: other processes may have other pages around it, or
+   * the same one elsewhere.
+   */
+  isUsable(space: CodeSpace, address: number): boolean {
+    const page = address - address % 4096, slot = this.#options.code.regionAt(space.executable(page), address % 4096);
+    const list = this.#words[(RegionTable.base + slot * RegionTable.entrySize + RegionTable.pages) >> 2]!;
+    let isHere = false;
+    for (let i = 0, at = list + 16; i < this.#view.getInt32(list, true); i++, at += 16) {
+      const other = this.#view.getUint32(at + 4, true) * 2 ** 32 + this.#view.getUint32(at, true);
+      if (space.executable(other) !== this.#view.getInt32(at + 8, true)) return false;
+      isHere ||= other === page;
+    }
+    return isHere;
+  }
+
+  /** Drops the region that begins at an address, so that it can be made for another space. */
+  dropAt(space: CodeSpace, address: number): void {
+    const slot = this.#options.code.regionAt(space.executable(address - address % 4096), address % 4096);
+    for (const region of this.#installed) if (region.slot === slot) this.#drop(region);
   }
 
   #drop(region: Installed): void {
@@ -179,6 +247,13 @@ export class Regions {
     }
     this.#options.table.set(region.slot, null);
     this.#freeSlots.push(region.slot);
+    // Where it is known by address, it must not be called any more.
+    this.#options.code.age();
+    this.#installed.delete(region);
+    this.#size -= region.moduleSize;
+    const lists = this.#freeLists.get(region.pages);
+    if (lists) lists.push(region.list);
+    else this.#freeLists.set(region.pages, [region.list]);
     this.dropped++;
   }
 
@@ -189,9 +264,8 @@ export class Regions {
 
   /** For check/: the regions that have run since Run.codeStamp had this value. */
   entered(stamp: number): { readonly head: number; readonly size: number }[] {
-    const all = new Set([...this.#byFrame.values()].flatMap(regions => [...regions]));
     const stampOf = (slot: number): number => this.#words[(RegionTable.base + slot * RegionTable.entrySize + RegionTable.stamp) >> 2]!;
-    return [...all].filter(({ slot }) => stampOf(slot) !== 0 && (stampOf(slot) - stamp | 0) >= 0);
+    return [...this.#installed].filter(({ slot }) => stampOf(slot) !== 0 && (stampOf(slot) - stamp | 0) >= 0);
   }
 
   /** For check/: forgets all regions; from now on they have at most so many instructions. */
@@ -200,9 +274,29 @@ export class Regions {
     this.#most = most;
   }
 
-  #dropAll(): void {
-    for (const regions of [...this.#byFrame.values()]) for (const region of regions) this.#drop(region);
+  #dropAll(): boolean {
+    for (const region of this.#installed) this.#drop(region);
+    this.#freeLists.clear();
+    return true;
   }
+}
+
+/** Physical addresses of a region's instructions: start and end of each stretch. */
+function stretchesOf({ blocks, pages }: Region): number[] {
+  const found: number[] = [];
+  for (const { address, next } of blocks) {
+    for (let at = address; at < next;) {
+      const page = at - at % 4096, end = Math.min(next, page + 4096), shift = pages.get(page)! * 4096 - page;
+      found.push(at + shift, end + shift);
+      at = end;
+    }
+  }
+  return found;
+}
+
+function overlaps(stretches: readonly number[], start: number, end: number): boolean {
+  for (let i = 0; i < stretches.length; i += 2) if (stretches[i]! < end && start < stretches[i + 1]!) return true;
+  return false;
 }
 
 /** What decides whether an instruction can be written out: its row, memory or registers, REP. */

@@ -4,7 +4,7 @@
  */
 import { load32, load64, callValue, type Callable, type Code } from '../wasm/code.ts';
 import type { ModuleBuilder } from '../wasm/module.ts';
-import { I32, I64 } from '../wasm/values.ts';
+import { I32, I64, select } from '../wasm/values.ts';
 import { CodeTlb, ExitCode, FRAME_TABLES, PageTable, PteBit, Run, Tlb, TlbLog } from '../state.ts';
 
 /** The MMU's functions, by the names of semantics/contract.ts MemoryHelper where helpers use them. */
@@ -17,10 +17,13 @@ export interface TranslateFunctions {
   readonly findCode: Callable<'i32'>;
 }
 
-/** Adds the functions. `codeWritten(frame)` is called before a store to a frame that holds decoded code, or any while Run.watchStores says so. */
+/**
+ * Adds the functions. `codeWritten(frame, offset, size)` is called before a store to a frame that holds decoded code, or any while
+ * Run.watchStores says so; it drops what is touched.
+ */
 export function defineTranslate(module: ModuleBuilder, codeWritten: Callable<undefined>): TranslateFunctions {
   const walk = module.function('walk', ['i64'], 'i32', writeWalk);
-  const page = module.function('page', ['i64', 'i32'], 'i32', code => writePage(code, walk, codeWritten));
+  const page = module.function('page', ['i64', 'i32', 'i32'], 'i32', code => writePage(code, walk, codeWritten));
   const translate = module.function('translate', ['i64', 'i32', 'i32'], 'i32', code => writeTranslate(code, page));
   const storeSlow = module.function('storeSlow', ['i64', 'i64', 'i32'], 'i32', code => writeStoreSlow(code, page));
   const storeSlowV128 = module.function('storeSlowV128', ['i64', 'v128'], 'i32', code => {
@@ -46,9 +49,9 @@ function writeWalk(code: Code): void {
   code.return(table.value.shl(12).add(index(PageTable.shifts[2], PageTable.mask)));
 }
 
-/** (address, write) -> host address of that byte, or -1 with the fault noted. Fills the TLB. */
+/** (address, size, write) -> host address of that byte, or -1 with the fault noted; `size` bytes lie in the page. Fills the TLB. */
 function writePage(code: Code, walk: Callable<'i32'>, codeWritten: Callable<undefined>): void {
-  const address = code.parameter(0, 'i64'), write = code.parameter(1, 'i32');
+  const address = code.parameter(0, 'i64'), size = code.parameter(1, 'i32'), write = code.parameter(2, 'i32');
   code.store32(Run.tlbMisses, load32(Run.tlbMisses).add(1));
   const place = code.let(callValue(walk, address));
   const entry = code.variable(I32.of(0));
@@ -64,7 +67,7 @@ function writePage(code: Code, walk: Callable<'i32'>, codeWritten: Callable<unde
   const frame = code.let(entry.value.shrU(12));
   const table = (): I32 => load32(frame.shl(2), FRAME_TABLES);
   const watched = code.let(load32(Run.watchStores));
-  code.if(write, () => code.if(table().or(watched), () => code.call(codeWritten, frame)));
+  code.if(write, () => code.if(table().or(watched), () => code.call(codeWritten, frame, address.toI32().and(4095), size)));
   const slot = code.let(tlbSlot(address));
   const tag = code.let(address.and(-4096));
   code.if(load64(slot, Tlb.base + Tlb.readTag).eq(-1), () => {
@@ -99,11 +102,11 @@ function noteFault(code: Code, address: I64, access: I32): void {
 /** (address, size, write) -> host address of the bytes; of the bounce buffer with a copy of them if they cross a page; or -1. */
 function writeTranslate(code: Code, page: Callable<'i32'>): void {
   const address = code.parameter(0, 'i64'), size = code.parameter(1, 'i32'), write = code.parameter(2, 'i32');
-  const first = code.let(callValue(page, address, write));
-  code.if(first.eq(-1), () => code.return(I32.of(-1)));
   const room = code.let(I32.of(4096).sub(address.toI32().and(4095)));
+  const first = code.let(callValue(page, address, select(size.ltU(room), size, room), write));
+  code.if(first.eq(-1), () => code.return(I32.of(-1)));
   code.if(size.leU(room), () => code.return(first));
-  const second = code.let(callValue(page, address.add(room.toI64U()), write));
+  const second = code.let(callValue(page, address.add(room.toI64U()), size.sub(room), write));
   code.if(second.eq(-1), () => code.return(I32.of(-1)));
   code.copy(I32.of(Run.bounce), first, room);
   code.copy(I32.of(Run.bounce).add(room), second, size.sub(room));
@@ -119,14 +122,14 @@ function writeStoreSlow(code: Code, page: Callable<'i32'>): void {
 /** Copies `size` bytes from `from` to the guest address in parameter 0; nothing is written unless all can be. */
 function writeStoreBounced(code: Code, page: Callable<'i32'>, size: I32, from: number): void {
   const address = code.parameter(0, 'i64');
-  const first = code.let(callValue(page, address, I32.of(1)));
-  code.if(first.eq(-1), () => code.return(I32.of(-1)));
   const room = code.let(I32.of(4096).sub(address.toI32().and(4095)));
+  const first = code.let(callValue(page, address, select(size.ltU(room), size, room), I32.of(1)));
+  code.if(first.eq(-1), () => code.return(I32.of(-1)));
   code.if(size.leU(room), () => {
     code.copy(first, I32.of(from), size);
     code.return(I32.of(0));
   });
-  const second = code.let(callValue(page, address.add(room.toI64U()), I32.of(1)));
+  const second = code.let(callValue(page, address.add(room.toI64U()), size.sub(room), I32.of(1)));
   code.if(second.eq(-1), () => code.return(I32.of(-1)));
   code.copy(first, I32.of(from), room);
   code.copy(second, I32.of(from).add(room), size.sub(room));

@@ -46,7 +46,7 @@ class RepLoop {
   }
 
   /** Host address, pinned; returns -1 from the helper on a fault. */
-  translate(address: I64, size: number, write: boolean): I32 {
+  translate(address: I64, size: number | I32, write: boolean): I32 {
     const { code } = this;
     const host = code.let(callValue(this.#helpers.get<'i32'>(MemoryHelper.translate), address, I32.of(size), I32.of(write ? 1 : 0)));
     code.if(host.eq(-1), () => code.return(I32.of(-1)));
@@ -123,8 +123,8 @@ function repMovs(width: Width, code: Code, helpers: Helpers): void {
     rep.storeSlow(Int.clean(width, code.let(value.value as I32)));
     rep.advance(I32.of(1));
   }, count => {
-    const from = rep.translate(rep.source, 1, false), to = rep.translate(rep.destination, 1, true);
     const bytes = code.let(count.shl(Math.log2(width)));
+    const from = rep.translate(rep.source, 1, false), to = rep.translate(rep.destination, bytes, true);
     // A destination inside of what is still to be read repeats it.
     const overlaps = to.sub(from).sub(1).ltU(bytes.sub(1));
     code.if(overlaps, () => {
@@ -141,9 +141,9 @@ function repStos(width: Width, code: Code, helpers: Helpers): void {
     rep.storeSlow(value);
     rep.advance(I32.of(1));
   }, count => {
-    const to = rep.translate(rep.destination, 1, true);
+    const bytes = code.let(count.shl(Math.log2(width)));
+    const to = rep.translate(rep.destination, bytes, true);
     const low = code.let(load8U(place(rax)));
-    const bytes = count.shl(Math.log2(width));
     if (width === 1) code.fill(to, low, bytes);
     else {
       const same = value.eq(Int.cut(width, low.toI64U().mul(0x0101010101010101n)));
