@@ -122,6 +122,8 @@ export class CodeCache implements CodeOwner {
       const record = words[table + at]!;
       if (record === 0 || at + (this.#view.getUint8(record + Record.place + 1) >> 4) <= offset) continue;
       some = true;
+      // Who lets compiled code begin there other than jit/regions.ts.
+      if (code.compiled.has(at)) this.notCompiled(frame, at);
       words[table + at] = 0;
       this.#view.setUint16(record, SpecialForm.decode, true);
     }

@@ -278,6 +278,7 @@ export class RegionWriter {
     this.#memory.segment = segmentSlot(segmentOf(row, instruction));
     const operands = row.operands.map((_, index) => this.#operand(step, index));
     this.#descriptions[row.operation]!(new StepContext(this.#parts, form, operands));
+    if (!this.#hasLeft) frame.leaveIfCodeChanged(control.behind);
     // An exit behind the instruction (SYSCALL) is the end of the block; what would follow can't be reached.
     if (step === block.steps.at(-1) && (row.operation === 'SYSCALL' || row.operation.startsWith('INT'))) this.#hasLeft = true;
   }

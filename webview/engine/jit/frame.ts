@@ -13,6 +13,8 @@ import { RegionOutcome, Run, STATE, Slot, Tlb } from '../state.ts';
 import { FlagKind, RegionFlags, settleFlags, type FlagLocals } from './flags.ts';
 
 /** Bit of the local `where`: Run.target is set already. */
+/** What the instruction at hand takes from the budget itself. */
+const ownCost = 16;
 const targetIsSet = 4;
 
 /** What the region's function needs of the interpreter's module, by name. */
@@ -59,6 +61,9 @@ export class RegionFrame implements Helpers {
   here = 0;
   /** What the budget is to get back when it is left to the interpreter: 16 for it and each one behind it in its block. */
   unspent = 0;
+  /** The instruction at hand called a helper that may have stored; the code stamp before that. */
+  #mayStore = false;
+  #stamp: Variable<I32> | undefined;
 
   /** Parameters of `code`: block, budget. */
   constructor(code: Code, source: HelperSource) {
@@ -222,10 +227,23 @@ export class RegionFrame implements Helpers {
     }
     if (!usesRegisters) return callable as Callable<R>;
     this.gprUsed = this.gprChanged = this.xmmUsed = this.xmmChanged = 0xffff;
+    this.#mayStore = true;
+    this.#stamp ??= this.code.declare(I32.of(0));
     return { ...callable, before: () => this.#storeAll(), after: () => this.#reload() } as Callable<R>;
   }
 
+  /** Behind an instruction that called a helper which may have stored to code (a string operation): leaves if that was so, since it may be what follows. */
+  leaveIfCodeChanged(behind: number): void {
+    if (!this.#mayStore) return;
+    this.#mayStore = false;
+    this.code.unlikely(load32(Run.codeStamp).ne(this.#stamp!.value), () => {
+      this.code.set(this.left, this.left.value.add(this.unspent - ownCost));
+      this.leave(behind, RegionOutcome.jump);
+    });
+  }
+
   #storeAll(): void {
+    this.code.set(this.#stamp!, load32(Run.codeStamp));
     this.flags.flush();
     this.#store(0xffff, 0xffff);
   }
