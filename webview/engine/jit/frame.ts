@@ -13,9 +13,9 @@ import { RegionOutcome, Run, STATE, Slot, Tlb } from '../state.ts';
 import { FlagKind, RegionFlags, settleFlags, type FlagLocals } from './flags.ts';
 
 /** Bit of the local `where`: Run.target is set already. */
+const targetIsSet = 4;
 /** What the instruction at hand takes from the budget itself. */
 const ownCost = 16;
-const targetIsSet = 4;
 
 /** What the region's function needs of the interpreter's module, by name. */
 export type HelperSource = (name: string) => { readonly parameters: readonly Type[]; readonly result: Type | undefined; readonly usesRegisters: boolean; readonly isRare: boolean };
