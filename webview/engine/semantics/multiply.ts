@@ -1,5 +1,5 @@
 /** Multiplication and division. */
-import { callValue, load64 } from '../wasm/code.ts';
+import { callValue, load64, type Code } from '../wasm/code.ts';
 import { I64, select } from '../wasm/values.ts';
 import { Scratch } from '../state.ts';
 import { pin, type Context, type Descriptions } from './contract.ts';
@@ -7,15 +7,20 @@ import { Int } from './int.ts';
 
 const rax = 0, rdx = 2;
 
+/** Upper half of the product of two 64-bit numbers, from four products of halves. */
+function multiplyHigh(code: Code, a: I64, b: I64, signed: boolean): I64 {
+  const half = (v: I64): I64 => (signed ? v.shrS(32) : v.shrU(32));
+  const al = code.let(a.and(0xffffffffn)), ah = code.let(half(a)), bl = code.let(b.and(0xffffffffn)), bh = code.let(half(b));
+  const middle = code.let(ah.mul(bl).add(al.mul(bl).shrU(32)));
+  const second = al.mul(bh).add(middle.and(0xffffffffn));
+  return ah.mul(bh).add(half(middle)).add(half(code.let(second)));
+}
+
 /** Both halves of a product of two widths up to 8, pinned. */
-function product({ code, helpers }: Context, a: Int, b: Int, signed: boolean): { low: Int; high: Int } {
+function product({ code }: Context, a: Int, b: Int, signed: boolean): { low: Int; high: Int } {
   const { width } = a;
   if (width === 8) {
-    const low = pin(code, a.mul(b));
-    const unsigned = callValue(helpers.get<'i64'>('mulHigh'), a.i64, b.i64);
-    if (!signed) return { low, high: pin(code, Int.clean(8, unsigned)) };
-    const correction = a.i64.shrS(63).and(b.i64).add(b.i64.shrS(63).and(a.i64));
-    return { low, high: pin(code, Int.clean(8, unsigned.sub(correction))) };
+    return { low: pin(code, a.mul(b)), high: pin(code, Int.clean(8, multiplyHigh(code, a.i64, b.i64, signed))) };
   }
   const wide = code.let(signed ? a.signed64.mul(b.signed64) : a.i64.mul(b.i64));
   return { low: pin(code, Int.cut(width, wide)), high: pin(code, Int.cut(width, wide.shrU(a.bits))) };
@@ -85,16 +90,23 @@ function div(context: Context): void {
   if (d.width === 8) {
     const high = registers.read(rdx, 8), low = registers.read(rax, 8);
     control.exitIf(high.ltU(d).eqz(), 'divide');
-    const quotient = code.let(callValue(helpers.get<'i64'>('divide128'), high.i64, low.i64, d.i64));
-    registers.write(rax, Int.clean(8, quotient));
-    registers.write(rdx, Int.clean(8, load64(Scratch.remainder)));
+    const quotient = code.variable(I64.of(0)), remainder = code.variable(I64.of(0));
+    code.if(high.isZero(), () => {
+      code.set(quotient, low.i64.divU(d.i64));
+      code.set(remainder, low.i64.sub(quotient.value.mul(d.i64)));
+    }, () => {
+      code.set(quotient, callValue(helpers.get<'i64'>('divide128'), high.i64, low.i64, d.i64));
+      code.set(remainder, load64(Scratch.remainder));
+    });
+    registers.write(rax, Int.clean(8, quotient.value));
+    registers.write(rdx, Int.clean(8, remainder.value));
     return divideFlags(context);
   }
   control.exitIf(d.isZero(), 'divide');
   const n = code.let(dividend(context, d.width, false)), wide = code.let(d.i64);
   const quotient = code.let(n.divU(wide));
   control.exitIf(quotient.shrU(d.bits).ne(0), 'divide');
-  writeQuotient(context, d.width, quotient, code.let(n.remU(wide)));
+  writeQuotient(context, d.width, quotient, code.let(n.sub(quotient.mul(wide))));
 }
 
 function idiv(context: Context): void {
@@ -107,13 +119,29 @@ function idiv(context: Context): void {
   control.exitIf(n.eq(-0x8000000000000000n).and(wide.eq(-1)), 'divide');
   const quotient = code.let(n.divS(wide));
   control.exitIf(Int.cut(d.width, quotient).signed64.ne(quotient), 'divide');
-  writeQuotient(context, d.width, quotient, code.let(n.remS(wide)));
+  writeQuotient(context, d.width, quotient, code.let(n.sub(quotient.mul(wide))));
 }
 
-/** By magnitudes: the remainder has the dividend's sign. */
+/** Of 128 bits; at once if they are a sign-extended number and its negation isn't asked for. */
 function idiv128(context: Context, d: I64): void {
-  const { code, registers, control, helpers } = context;
+  const { code, registers } = context;
   const high = registers.read(rdx, 8).i64, low = registers.read(rax, 8).i64;
+  const quotient = code.variable(I64.of(0)), remainder = code.variable(I64.of(0));
+  code.if(high.eq(low.shrS(63)).and(d.add(1).ne(0)), () => {
+    code.set(quotient, low.divS(d));
+    code.set(remainder, low.sub(quotient.value.mul(d)));
+  }, () => {
+    const wide = divideByMagnitudes(context, high, low, d);
+    code.set(quotient, wide.quotient);
+    code.set(remainder, wide.remainder);
+  });
+  registers.write(rax, Int.clean(8, quotient.value));
+  registers.write(rdx, Int.clean(8, remainder.value));
+  divideFlags(context);
+}
+
+/** The remainder has the dividend's sign. */
+function divideByMagnitudes({ code, control, helpers }: Context, high: I64, low: I64, d: I64): { readonly quotient: I64; readonly remainder: I64 } {
   const negative = high.ltS(0);
   const absLow = code.let(select(negative, I64.of(0).sub(low), low));
   const absHigh = code.let(select(negative, I64.of(-1).sub(high).add(low.eqz().toI64U()), high));
@@ -123,11 +151,10 @@ function idiv128(context: Context, d: I64): void {
   const opposite = code.let(high.xor(d).shrU(63).toI32());
   control.exitIf(magnitude.gtU(select(opposite, I64.of(-0x8000000000000000n), I64.of(0x7fffffffffffffffn))), 'divide');
   const remainder = code.let(load64(Scratch.remainder));
-  const quotient = code.let(select(opposite, I64.of(0).sub(magnitude), magnitude));
-  const signedRemainder = code.let(select(negative, I64.of(0).sub(remainder), remainder));
-  registers.write(rax, Int.clean(8, quotient));
-  registers.write(rdx, Int.clean(8, signedRemainder));
-  divideFlags(context);
+  return {
+    quotient: code.let(select(opposite, I64.of(0).sub(magnitude), magnitude)),
+    remainder: code.let(select(negative, I64.of(0).sub(remainder), remainder)),
+  };
 }
 
 export const multiplications: Descriptions = {

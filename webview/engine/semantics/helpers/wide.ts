@@ -50,5 +50,5 @@ function divide128(code: Code): void {
 
 export const wide: HelperDefinitions = {
   mulHigh: { parameters: ['i64', 'i64'], result: 'i64', body: mulHigh },
-  divide128: { parameters: ['i64', 'i64', 'i64'], result: 'i64', body: divide128 },
+  divide128: { parameters: ['i64', 'i64', 'i64'], result: 'i64', isRare: true, body: divide128 },
 };
