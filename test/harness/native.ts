@@ -17,7 +17,7 @@ export interface GuestCommand extends RunOptions {
   /** Host directory that appears at /mnt/host. */
   readonly mount?: string;
   /** How the VM runs code. */
-  readonly engine?: 'interpreter' | 'jit' | 'eager';
+  readonly engine?: 'interpreter' | 'jit' | 'eager' | 'check';
 }
 
 /** Runs `script` with bash in the chroot, in the user's home. */

@@ -197,7 +197,9 @@ export class CodeCache implements CodeOwner {
     if (copy === undefined) return false;
     this.#bytes.copyWithin(copy, record, record + count * Record.size);
     this.#records.end(copy + count * Record.size, view.getUint16(record + Record.place, true));
-    view.setInt32(copy + count * Record.size + Record.displacement, record + count * Record.size, true);
+    // Not to the end of a run: it has this instruction's place, and a budget spent there would have it done twice.
+    const behind = record + count * Record.size;
+    if (view.getUint16(behind + Record.form, true) !== SpecialForm.end) view.setInt32(copy + count * Record.size + Record.displacement, behind, true);
     this.#renamePending(code, record, copy);
     view.setUint16(record + Record.form, SpecialForm.compiled, true);
     this.#writeEntry(record, page, slot, block);
