@@ -4,7 +4,7 @@
  */
 import { callValue, load32, load64, load8U, type Code, type Label, type Variable } from '../../wasm/code.ts';
 import { I32, I64, select } from '../../wasm/values.ts';
-import { STATE, Slot, TF } from '../../state.ts';
+import { Run, STATE, Slot, TF } from '../../state.ts';
 import { MemoryHelper, type HelperDefinition, type HelperDefinitions, type Helpers } from '../contract.ts';
 import { Flags } from '../flags.ts';
 import { Int, type Width } from '../int.ts';
@@ -78,8 +78,10 @@ class RepLoop {
   write(single: () => void, many: (count: I32) => void): void {
     const { code } = this;
     const turns = code.variable(select(isStepping(), I32.of(1), I32.of(stretches)));
+    const stamp = code.let(load32(Run.codeStamp));
     code.loop(next => {
-      code.if(register(rcx).eqz(), () => code.return(I32.of(0)));
+      // If code was written, which may be what follows: once more with nothing to do, and on from there by a look-up.
+      code.if(register(rcx).eqz(), () => code.return(load32(Run.codeStamp).ne(stamp)));
       code.if(turns.value.eqz(), () => code.return(I32.of(1)));
       code.set(turns, turns.value.sub(1));
       const count = this.#count();
