@@ -3,7 +3,7 @@
  * machine's CPU. The engine runs the same cases (harness/instruction.ts) and must agree.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './run.ts';
 
@@ -101,7 +101,10 @@ function runner(): string {
   const program = join(root, 'build/native/runner');
   if (!existsSync(program) || statSync(program).mtimeMs < statSync(source).mtimeMs) {
     mkdirSync(join(root, 'build/native'), { recursive: true });
-    execFileSync('gcc', ['-O1', '-Wall', '-o', program, source], { stdio: 'inherit' });
+    // Two test files may do this at once: each makes its own, and puts it there whole.
+    const own = `${program}.${process.pid}`;
+    execFileSync('gcc', ['-O1', '-Wall', '-o', own, source], { stdio: 'inherit' });
+    renameSync(own, program);
   }
   return program;
 }

@@ -185,7 +185,7 @@ export class Engine {
     const address = thread.rip, offset = address % 4096, frame = space.executable(address - offset);
     if (frame !== 0) {
       const isCompiled = this.#code.isCompiled(frame, offset);
-      if (isCompiled && this.#regions?.isUsable(space, address)) this.#profile.inCompiled();
+      if (isCompiled && this.#regions?.isUsable(space, address)) this.#inCompiled(space, address);
       else if (this.#profile.inInterpreted(frame * 4096 + offset) && this.#regions) {
         if (isCompiled) this.#regions.dropAt(space, address);
         const before = this.#regions.seconds, success = this.#regions.compile(space, address);
@@ -193,6 +193,14 @@ export class Engine {
       }
     }
     this.#untilLook = this.#profile.interval * 16;
+  }
+
+  /** Code that leaves its regions much is looked at more often, to learn where to. */
+  #inCompiled(space: PageTables, address: number): void {
+    const jumps = this.#view.getInt32(Run.regionJumps, true), region = this.#view.getInt32(Run.region, true);
+    this.#view.setInt32(Run.regionJumps, 0, true);
+    this.#profile.inCompiled(jumps);
+    if (region > 0 && this.#profile.isLeaving) this.#regions?.left(space, region - 1, address, this.#instructions);
   }
 
   /** Number of the compiled region that can be entered at an address, -1 where there is none. */

@@ -80,6 +80,9 @@ export const Run = {
   /** For check/. i32, not 0: codeWritten is told of every store that misses the TLB; i32, not 0: 1 + the only region's slot that may run. */
   watchStores: 2104,
   onlyRegion: 2108,
+  /** i32: 1 + slot of the compiled region that the last jump left, 0 if it was another's; i32: jumps out of regions since that was looked at. */
+  region: 2176,
+  regionJumps: 2180,
   /** 64 bytes: an access that crosses a page is put together here. */
   bounce: 2112,
 } as const;

@@ -249,9 +249,11 @@ function writeRegionCall(code: Code, { region }: RunParts, locals: RunLocals, en
   const { account, target, outcome, interpret } = locals, pinned = code.let(entry);
   const slot = pinned.and((1 << Compiled.slotBits) - 1), block = pinned.shrU(Compiled.blockShift).and(Compiled.blockMask);
   code.set(outcome, callTable('i32', region, slot, block, left));
+  code.store32(Run.region, slot.add(1));
   code.set(account, load32(Run.account));
   code.set(target, load64(Run.target));
   code.set(interpret, outcome.value.eq(RegionOutcome.interpret));
+  code.store32(Run.regionJumps, load32(Run.regionJumps).add(outcome.value.eq(RegionOutcome.jump)));
   code.brIf(jump, outcome.value.leU(RegionOutcome.interpret));
   code.store64(STATE + Slot.rip, target.value);
   code.if(outcome.value.eq(RegionOutcome.spent), () => code.store32(Run.exit, ExitCode.budget));
@@ -290,6 +292,7 @@ function writeInterpreted(code: Code, { hot, firstCold, complete }: RunParts, { 
     code.set(target, load64(Run.target));
     code.br(jump);
   };
+  code.store32(Run.region, 0);
   code.set(outcome, callValue(hot, rec.value, account.value));
   code.set(rec, load32(Run.record));
   code.set(account, load32(Run.account));

@@ -25,7 +25,7 @@ export const Record = { size: 16, form: 0, place: 2, reg: 4, rm: 5, base: 5, ind
  * the table, block and the number's upper bits; where the instruction's own records are now.
  */
 export const Compiled = {
-  page: 4, entry: 8, copy: 12, slotBits: 13, blockShift: 13, blockMask: 127, pageShift: 29,
+  page: 4, entry: 8, copy: 12, slotBits: 13, blockShift: 13, blockMask: 511, pageShift: 29,
 } as const;
 
 /** Which field of a record holds a register operand. */

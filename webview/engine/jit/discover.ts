@@ -113,6 +113,7 @@ export class Discovery {
     if (!head || head.steps.length === 0) return undefined;
     head.isEntry = true;
     const targets = [this.#head, ...this.#targets].filter(target => (this.#blocks.get(target)?.steps.length ?? 0) > 0);
+    for (const target of targets) this.#blocks.get(target)!.isEntry = true;
     this.#lead(targets);
     const items = layOut(this.#sorted(head), block => this.#edges(block));
     const blocks = items.flatMap(blocksOf);
@@ -145,7 +146,7 @@ export class Discovery {
   #enterLoops(items: readonly Item[]): void {
     for (const item of items) {
       if (!(item instanceof Loop)) continue;
-      item.head.isEntry = true;
+      item.head.isEntry = item.head.address !== RESOLVER;
       this.#enterLoops(item.items);
     }
   }

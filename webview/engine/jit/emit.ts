@@ -214,7 +214,10 @@ export class RegionWriter {
       return;
     }
     const go = (): void => {
-      if (isBack) this.#frame.leaveWhen(left.value.ltS(0), block.address, RegionOutcome.spent);
+      if (isBack) code.unlikely(left.value.ltS(0), () => {
+        if (block.address === RESOLVER) this.#frame.leaveTo(this.#frame.goal.value, RegionOutcome.spent);
+        else this.#frame.leave(block.address, RegionOutcome.spent);
+      });
       if (!isDirect) code.set(enter, I32.of(order + 1));
       code.br(label);
     };

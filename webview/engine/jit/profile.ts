@@ -22,6 +22,8 @@ const mostPerLook = 4;
 const mostPieces = 1 << 14;
 /** Bytes of a piece, which divide a page: what is that close is most often one region. */
 const pieceSize = 1 << 10;
+/** With fewer instructions for each jump from region to region, those jumps cost much time. */
+const fewPerJump = 200;
 
 export class Profile {
   /** Everything counts as hot at once. */
@@ -31,6 +33,8 @@ export class Profile {
   #looks = 0;
   /** What compiling has taken lately, in milliseconds. */
   #compilation = firstCompilation;
+  /** Jumps from region to region cost much time at the last look. */
+  isLeaving = false;
 
   constructor(isEager: boolean) {
     this.isEager = isEager;
@@ -42,10 +46,12 @@ export class Profile {
     return this.#interval + (Math.imul(this.#looks, 0x9e37) >>> 3 & this.#interval / 8 - 1);
   }
 
-  /** A run ended in compiled code. */
-  inCompiled(): void {
+  /** A run ended in compiled code, after `jumps` from region to region since the last look there. */
+  inCompiled(jumps: number): void {
     this.#looks++;
-    if (!this.isEager) this.#interval = Math.min(longest, this.#interval * 2);
+    if (this.isEager) return;
+    this.isLeaving = jumps * fewPerJump > this.#interval;
+    this.#interval = this.isLeaving ? shortest : Math.min(longest, this.#interval * 2);
   }
 
   /** A run ended in interpreted code at a physical address: true when it should be compiled. */

@@ -11,6 +11,7 @@ import type { Decoder } from '../x86/decoder.ts';
 import type { Instruction } from '../x86/instruction.ts';
 import type { Row } from '../x86/rows.ts';
 import { Discovery, type Region } from './discover.ts';
+import { ExitSamples } from './exits.ts';
 import { RegionWriter, UnfitInstruction, type RegionCode } from './emit.ts';
 import type { HelperSource } from './frame.ts';
 import type { Profile } from './profile.ts';
@@ -21,6 +22,7 @@ interface Installed {
   readonly head: number;
   /** How many instructions it has. */
   readonly size: number;
+  readonly exits: ExitSamples;
   readonly frames: readonly number[];
   /** Where the dispatcher finds it. */
   readonly entries: readonly { readonly frame: number; readonly offset: number }[];
@@ -35,7 +37,14 @@ interface Installed {
 
 /** The code cache's limit: regions, and bytes of their modules (machine code is about four times as large). The coldest quarter goes first. */
 const mostRegions = 4096, mostBytes = 24 << 20;
+/** Regions are made again no more often than once in so many instructions. */
+const instructionsPerRemake = 1 << 26;
 
+/** What a region is made with, and instead of which ones, if it has their heads. */
+interface Plan {
+  readonly exits: ExitSamples;
+  readonly instead: readonly Installed[];
+}
 
 export interface RegionsOptions {
   readonly memory: WebAssembly.Memory;
@@ -58,6 +67,7 @@ export class Regions {
   readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #view: DataView;
+  readonly #bySlot: (Installed | undefined)[] = [];
   readonly #byFrame = new Map<number, Set<Installed>>();
   readonly #installed = new Set<Installed>();
   /** Bytes of their modules. */
@@ -70,6 +80,7 @@ export class Regions {
   readonly #unfit = new Set<number>();
   /** Instructions that a region may have. */
   #most = Infinity;
+  #remade = 0;
   compiled = 0;
   dropped = 0;
   /** Bytes of modules made, and the time that it took. */
@@ -87,18 +98,42 @@ export class Regions {
 
   /** Compiles the code around an address of `space` that the interpreter has decoded. False if nothing came of it. */
   compile(space: CodeSpace, address: number): boolean {
+    return this.#compile(space, address, { exits: new ExitSamples(), instead: [] });
+  }
+
+  /**
+   * The region in `slot` was left to an address of `space`; it is made again if it is often left to the same ones, in one with the regions that
+   * begin there. `instructions` have been executed so far, which pays for it.
+   */
+  left(space: CodeSpace, slot: number, address: number, instructions: number): void {
+    const region = this.#bySlot[slot];
+    if (!region || this.#remade * instructionsPerRemake > instructions) return;
+    const found = region.exits.note(address);
+    if (!found) return;
+    this.#remade++;
+    const others = found.targets.flatMap(target => this.#headedBy(space, target)).filter(other => other !== region);
+    const exits = others.reduce((all, other) => all.with(other.exits), found);
+    this.#compile(space, region.head, { exits, instead: [region, ...others] });
+  }
+
+  #headedBy(space: CodeSpace, address: number): Installed[] {
+    return [...this.#byFrame.get(space.executable(address - address % 4096)) ?? []].filter(region => region.head === address);
+  }
+
+  #compile(space: CodeSpace, address: number, plan: Plan): boolean {
     const started = performance.now();
-    const done = this.#compile(space, address);
+    const done = this.#tryToCompile(space, address, plan);
     this.seconds += (performance.now() - started) / 1000;
     return done;
   }
 
-  #compile(space: CodeSpace, address: number): boolean {
+  #tryToCompile(space: CodeSpace, address: number, plan: Plan): boolean {
+    const { descriptions, forms, helpers } = this.#options;
     for (;;) {
-      const region = this.#find(space, address);
+      const region = this.#find(space, address, plan.exits.targets);
       if (!region) return false;
       try {
-        return this.#install(region, new RegionWriter(region, this.#options.descriptions, this.#options.forms, this.#options.helpers, this.#isInexact()).write());
+        return this.#install(region, plan, new RegionWriter(region, descriptions, forms, helpers, this.#isInexact()).write());
       } catch (error) {
         if (!(error instanceof UnfitInstruction)) throw error;
         this.#unfit.add(shapeOf(error.step.row, error.step.instruction));
@@ -111,7 +146,7 @@ export class Regions {
     return (this.#words[(STATE + Slot.mxcsr) >> 2]! & 0x20) !== 0;
   }
 
-  #find(space: CodeSpace, address: number): Region | undefined {
+  #find(space: CodeSpace, address: number, targets: readonly number[]): Region | undefined {
     const { rows, decoder, code, forms, descriptions } = this.#options;
     let left = this.#most;
     return new Discovery({
@@ -127,10 +162,12 @@ export class Regions {
       },
       isFit: (row, instruction) => fitsForms(forms, instruction) && Object.hasOwn(descriptions, row.operation)
         && (this.#unfit.size === 0 || !this.#unfit.has(shapeOf(row, instruction))) && left-- > 0,
-    }, address).find();
+    }, address, targets).find();
   }
 
-  #install(region: Region, { code, imports }: RegionCode): boolean {
+  #install(region: Region, { exits, instead }: Plan, { code, imports }: RegionCode): boolean {
+    for (const other of instead) if (region.order.has(other.head)) this.#drop(other);
+    if (exits.targets.some(target => !region.order.has(target))) exits.rest();
     this.#makeRoom();
     const list = this.#pageList(region);
     if (list === undefined) return false;
@@ -150,10 +187,11 @@ export class Regions {
       return cache.compiledAt(frame, offset, Math.floor(block.address / 4096), slot, i) ? [{ frame, offset }] : [];
     });
     const installed = {
-      slot, head: region.head, size: region.blocks.reduce((sum, block) => sum + block.steps.length, 0), frames, entries,
+      slot, head: region.head, size: region.blocks.reduce((sum, block) => sum + block.steps.length, 0), exits, frames, entries,
       bytes: stretchesOf(region), list, pages: region.pages.size, moduleSize: module.length,
     };
     this.#installed.add(installed);
+    this.#bySlot[slot] = installed;
     this.#size += module.length;
     for (const frame of frames) {
       const known = this.#byFrame.get(frame);
@@ -246,6 +284,7 @@ export class Regions {
       if (known.size === 0) this.#byFrame.delete(frame);
     }
     this.#options.table.set(region.slot, null);
+    this.#bySlot[region.slot] = undefined;
     this.#freeSlots.push(region.slot);
     // Where it is known by address, it must not be called any more.
     this.#options.code.age();
