@@ -213,8 +213,6 @@ export class CodeCache implements CodeOwner {
     const code = this.#frames.get(frame), entry = code?.compiled.get(offset);
     if (!code || !entry) return;
     code.compiled.delete(offset);
-    // The jump cache may lead there.
-    this.#caches.codeMoved();
     this.#bytes.copyWithin(entry.record, entry.copy, entry.copy + Record.size);
     this.#renamePending(code, entry.copy, entry.record);
     this.#stale(entry.copy, entry.copy + (entry.count + 1) * Record.size);

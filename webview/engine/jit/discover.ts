@@ -138,6 +138,7 @@ export class Discovery {
     if (learned[0] !== RESOLVER) return;
     const resolver = new Block(RESOLVER);
     resolver.ending = Ending.jumps;
+    resolver.next = RESOLVER;
     resolver.successors = [...targets];
     this.#blocks.set(RESOLVER, resolver);
   }
