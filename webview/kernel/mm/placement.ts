@@ -1,6 +1,7 @@
 /**
  * Where mappings go. A file that is mapped without an address gets the same place in every process (so that code decoded or compiled for
- * one serves all); everything else goes below the stack, downwards, as on Linux. The bases are drawn once per machine.
+ * one serves all: it is known by frame, offset and virtual address); everything else goes below the stack, downwards, as on Linux. The bases
+ * are drawn once per machine: between two processes of one machine files' addresses aren't random, which address space randomization gives up.
  */
 import type { Inode } from '../../fs/vfs/inode.ts';
 
