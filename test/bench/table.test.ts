@@ -59,3 +59,13 @@ test('shares of time are percents of each benchmark, then means', () => {
   expect(table).toContain('| find | 50 | 50 |');
   expect(sharesTable([])).toBeUndefined();
 });
+
+test('runs of several times are each compared with native of the same time, and later ones replace earlier ones', () => {
+  const one = (native: number, ours: number): { started: string; engines: object; runs: Run[] } => ({
+    started: '', engines: {}, runs: [{ name: 'xz', engine: 'native-amd64', net: native, rc: 0 }, { name: 'xz', engine: 'ours-node', run: ours, rc: 0 }],
+  });
+  const v86 = { started: '', engines: {}, runs: [{ name: 'xz', engine: 'native-amd64', net: 2, rc: 0 }, { name: 'xz', engine: 'v86-chromium', run: 20, rc: 0 }] };
+  const both = new Results([v86, one(1, 9), one(2, 8)] as never);
+  expect(both.ratio('xz', 'v86-chromium')).toBe(10);
+  expect(both.ratio('xz', 'ours-node')).toBe(4);
+});

@@ -51,39 +51,54 @@ export interface Cell {
   readonly agrees?: boolean;
 }
 
+/** Median of the runs of native and QEMU, least of an emulator's. */
+function secondsOf(runs: readonly Run[]): number {
+  const seconds = runs.map(r => r.run ?? r.net ?? r.sec ?? NaN).sort((x, y) => x - y);
+  return seconds[/^(native|qemu)/.test(runs[0]!.engine) ? (seconds.length - 1) >> 1 : 0]!;
+}
+
+/** Results of one or more runs: each is compared with native in its own run, and a later one replaces the earlier for what both measured. */
 export class Results {
   readonly names: readonly string[];
   readonly engines: readonly string[];
-  readonly #runs: readonly Run[];
+  readonly #measured: readonly Measured[];
 
   constructor(measured: readonly Measured[]) {
-    this.#runs = measured.flatMap(m => m.runs);
-    this.names = [...new Set(this.#runs.map(r => r.name))];
-    this.engines = [...new Set([base, ...this.#runs.map(r => r.engine)])].filter(e => this.#runs.some(r => r.engine === e));
+    this.#measured = measured;
+    const runs = measured.flatMap(m => m.runs);
+    this.names = [...new Set(runs.map(r => r.name))];
+    this.engines = [...new Set([base, ...runs.map(r => r.engine)])].filter(e => runs.some(r => r.engine === e));
   }
 
   cell(name: string, engine: string): Cell | undefined {
-    const runs = this.#runs.filter(r => r.name === name && r.engine === engine);
+    const runs = this.#runs(name, engine);
     if (runs.length === 0) return undefined;
     const failed = runs.find(r => r.error !== undefined || r.rc);
     if (failed) return { failure: failed.error ?? `exit status ${failed.rc}` };
-    const seconds = runs.map(r => r.run ?? r.net ?? r.sec ?? NaN).sort((a, b) => a - b);
-    const many = /^(native|qemu)/.test(engine);
     const agrees = this.#agrees(name, engine, runs);
-    return { seconds: seconds[many ? (seconds.length - 1) >> 1 : 0]!, ...(agrees === undefined ? {} : { agrees }) };
+    return { seconds: secondsOf(runs), ...(agrees === undefined ? {} : { agrees }) };
+  }
+
+  /** The last run that measured it. */
+  #measuredIn(name: string, engine: string): Measured | undefined {
+    return this.#measured.findLast(m => m.runs.some(r => r.name === name && r.engine === engine));
+  }
+
+  #runs(name: string, engine: string): readonly Run[] {
+    return this.#measuredIn(name, engine)?.runs.filter(r => r.name === name && r.engine === engine) ?? [];
   }
 
   #agrees(name: string, engine: string, runs: readonly Run[]): boolean | undefined {
-    const expected = this.#runs.find(r => r.name === name && r.engine === base)?.check;
+    const expected = this.#runs(name, base)[0]?.check;
     if (varying.has(name) || expected === undefined || engine === base || isI386(engine)) return undefined;
     return runs.every(r => r.check === expected);
   }
 
-  /** CPU seconds by those of native; undefined where either failed. */
+  /** CPU seconds by those of native in the same run; undefined where either failed. */
   ratio(name: string, engine: string): number | undefined {
     const seconds = this.cell(name, engine)?.seconds;
-    const native = this.cell(name, base)?.seconds;
-    return seconds === undefined || !native ? undefined : Math.max(seconds, 0.001) / native;
+    const native = this.#measuredIn(name, engine)?.runs.filter(r => r.name === name && r.engine === base && r.error === undefined && !r.rc) ?? [];
+    return seconds === undefined || native.length === 0 ? undefined : Math.max(seconds, 0.001) / secondsOf(native);
   }
 
   /** Geometric mean of an engine's ratios, and of how many. */
