@@ -65,7 +65,7 @@ export interface Region {
 
 /** What a region may not become larger than; one whose computed jumps are known has proved that it is worth more. */
 const mostBlocks = 50, mostSteps = 400, longestBlock = 64;
-const mostBlocksWithTargets = 150, mostStepsWithTargets = 1200;
+const mostBlocksWithTargets = 80, mostStepsWithTargets = 600;
 /** Computed targets that are compared one by one; more are found by a table (RESOLVER). */
 const mostCompared = 3;
 /** Address that stands for the block that finds the block at a computed address. */
