@@ -165,11 +165,12 @@ export class RegionWriter {
     const frame = this.#frame, { code, flags } = frame;
     this.#position = this.#region.order.get(block.address)!;
     const known = this.#kinds[this.#position];
-    flags.enter(block.isEntry || known === undefined ? FlagKind.unknown : known);
+    // The resolver may be the head of a loop without being an entry.
+    flags.enter(block.isEntry || block.address === RESOLVER || known === undefined ? FlagKind.unknown : known);
     this.#enterFloats(block);
     this.#hasLeft = false;
-    if (block.address === RESOLVER) return this.#resolver();
     if (this.#dispatched.has(block)) code.set(frame.enter, I32.of(0));
+    if (block.address === RESOLVER) return this.#resolver();
     code.set(frame.left, frame.left.value.sub(block.steps.length * instructionCost));
     for (const [i, step] of block.steps.entries()) {
       const error = code.attempt(() => this.#step(step, block, (block.steps.length - i) * instructionCost));
