@@ -166,9 +166,7 @@ export class Engine {
   #runStep(thread: EngineThread, space: PageTables): EngineExit {
     let exit = this.#step();
     while (exit >= ExitCode.decode) exit = exit === ExitCode.step ? ExitCode.singleStep : this.#decode(thread, space) || this.#step();
-    thread.instructions++;
-    this.#instructions++;
-    return exit as EngineExit;
+    return this.#ran(thread, 1, exit);
   }
 
   /** Compiles the code at rip, decoding it if it has to be. */

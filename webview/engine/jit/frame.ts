@@ -156,10 +156,7 @@ export class RegionFrame implements Helpers {
   leaveIf(condition: I32): void {
     if (this.code.stored) throw new Error('an instruction that has changed something can not begin anew');
     if (condition.constant === 0) return;
-    this.code.unlikely(condition, () => {
-      this.code.set(this.left, this.left.value.add(this.unspent));
-      this.leave(this.here, RegionOutcome.interpret);
-    });
+    this.code.unlikely(condition, () => this.#leaveAlways());
   }
 
   /** What follows can't be reached. */

@@ -273,7 +273,8 @@ export class Regions {
   /** Drops the region that begins at an address, so that it can be made for another space. */
   dropAt(space: CodeSpace, address: number): void {
     const slot = this.#options.code.regionAt(space.executable(address - address % 4096), address % 4096);
-    for (const region of this.#installed) if (region.slot === slot) this.#drop(region);
+    const region = this.#bySlot[slot];
+    if (region) this.#drop(region);
   }
 
   #drop(region: Installed): void {
