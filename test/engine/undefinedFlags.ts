@@ -1,6 +1,6 @@
 /**
- * Status flags that the SDM leaves undefined, by operation. Ours are as AMD's family 17h and later leave them, so that there is nothing
- * to mask on such a machine; on others these are not compared.
+ * Status flags that the SDM leaves undefined, by operation. Most of ours are as AMD's family 17h and later leave them, so that there is little
+ * to mask on such a machine; on others none of these is compared.
  */
 import { readFileSync } from 'node:fs';
 
@@ -15,7 +15,9 @@ const bySdm: Readonly<Record<string, number>> = {
   BT: OF | SF | AF | PF, BTS: OF | SF | AF | PF, BTR: OF | SF | AF | PF, BTC: OF | SF | AF | PF,
   BSF: CF | OF | SF | AF | PF, BSR: CF | OF | SF | AF | PF, TZCNT: OF | SF | AF | PF, LZCNT: OF | SF | AF | PF,
 };
+/** To keep what AMD keeps here, the flags from before would have to be made for each. */
+const { BSF, BSR, TZCNT, LZCNT } = bySdm;
 
 const isAmd = /vendor_id\s*: AuthenticAMD/.test(readFileSync('/proc/cpuinfo', 'utf8'));
 
-export const undefinedFlags: Readonly<Record<string, number>> = isAmd ? {} : bySdm;
+export const undefinedFlags: Readonly<Record<string, number>> = isAmd ? { BSF: BSF!, BSR: BSR!, TZCNT: TZCNT!, LZCNT: LZCNT! } : bySdm;

@@ -83,6 +83,10 @@ export const Run = {
   /** i32: 1 + slot of the compiled region that the last jump left, 0 if it was another's; i32: jumps out of regions since that was looked at. */
   region: 2176,
   regionJumps: 2180,
+  /** i32, i64, i64: flags that compiled code has left for who asks (semantics/pendingFlags.ts). The kind is 0 outside of a run and for the interpreter. */
+  flagKind: 2184,
+  flagFirst: 2192,
+  flagSecond: 2200,
   /** 64 bytes: an access that crosses a page is put together here. */
   bounce: 2112,
 } as const;

@@ -6,6 +6,7 @@ import { Code, callTable, callValue, load16U, load32, load64, type Callable, typ
 import { ModuleBuilder } from '../wasm/module.ts';
 import { I32, I64, type Type } from '../wasm/values.ts';
 import { MemoryHelper, type Descriptions, type HelperDefinitions, type Helpers } from '../semantics/contract.ts';
+import { flagHomes, settleFlags } from '../semantics/pendingFlags.ts';
 import { CodeTlb, ExitCode, JumpCache, RegionOutcome, Regions, Run, STATE, Slot } from '../state.ts';
 import { codeTlbSlot, defineTranslate, type TranslateFunctions } from '../mmu/translate.ts';
 import type { Row } from '../x86/rows.ts';
@@ -224,6 +225,7 @@ function writeRun(code: Code, parts: RunParts): void {
     code.store64(STATE + Slot.rip, here(rec.value));
     code.set(account, account.value.sub(rec.value));
   });
+  settleFlags(code, flagHomes(code));
   code.store32(Run.budget, account.value);
   code.return(load32(Run.exit));
 }
@@ -293,6 +295,7 @@ function writeInterpreted(code: Code, { hot, firstCold, complete }: RunParts, { 
     code.br(jump);
   };
   code.store32(Run.region, 0);
+  settleFlags(code, flagHomes(code));
   code.set(outcome, callValue(hot, rec.value, account.value));
   code.set(rec, load32(Run.record));
   code.set(account, load32(Run.account));

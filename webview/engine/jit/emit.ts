@@ -10,6 +10,7 @@ import { FLAG, type Row } from '../x86/rows.ts';
 import type { FloatKnowledge } from '../semantics/floats.ts';
 import type { Descriptions } from '../semantics/contract.ts';
 import type { BaseOperand } from '../semantics/operand.ts';
+import { FlagKind } from '../semantics/pendingFlags.ts';
 import type { FormTable } from '../interpreter/forms.ts';
 import { displacementOf, segmentOf, segmentSlot } from '../interpreter/record.ts';
 import { RegionOutcome, STATE, Slot } from '../state.ts';
@@ -19,7 +20,6 @@ import { Ending, RESOLVER, type Block, type Region, type Step } from './discover
 import { perfectHash } from './perfectHash.ts';
 import { Loop, blocksOf, type Item } from './layout.ts';
 import { FlagLiveness } from './liveness.ts';
-import { FlagKind } from './flags.ts';
 import { RegionFrame, type HelperSource } from './frame.ts';
 import { GeneralOperand, ImmediateOperand, MemoryOperand, MmxOperand, NumberedOperand, PlaceOperand, XmmOperand } from './operands.ts';
 
@@ -102,7 +102,7 @@ export class RegionWriter {
     this.#region = region;
     this.#descriptions = descriptions;
     this.#forms = forms;
-    this.#frame = new RegionFrame(new Code(['i32', 'i32']), helpers);
+    this.#frame = new RegionFrame(new Code(['i32', 'i32']), helpers, region.order.has(RESOLVER));
     this.#registers = new RegionRegisters(this.#frame);
     this.#memory = new RegionMemory(this.#frame);
     this.#stack = new RegionStack(this.#frame, this.#memory);
@@ -169,6 +169,7 @@ export class RegionWriter {
     flags.enter(block.isEntry || block.address === RESOLVER || known === undefined ? FlagKind.unknown : known);
     this.#enterFloats(block);
     this.#hasLeft = false;
+    frame.enterBlock();
     if (this.#dispatched.has(block)) code.set(frame.enter, I32.of(0));
     if (block.address === RESOLVER) return this.#resolver();
     code.set(frame.left, frame.left.value.sub(block.steps.length * instructionCost));

@@ -1,45 +1,32 @@
 /**
- * Flags of compiled code: three locals and what they mean. After an addition or subtraction they are its operands, and nothing is computed
- * unless somebody asks; else they are the result and word of semantics/flags.ts. A number in a fourth local, constant along every way that
- * the compiler knows, tells which.
+ * Flags of compiled code: as the semantics of pending flags have them, in locals or in memory. After an addition or subtraction they are its
+ * operands, and nothing is computed unless somebody asks. Their kind is constant along every way that the compiler knows.
  */
 import { Flags } from '../semantics/flags.ts';
 import { Int, type Width } from '../semantics/int.ts';
-import type { Code, Variable } from '../wasm/code.ts';
+import { FlagKind, auxOf, resultOf, settleFlags, valuesOf, type FlagPlaces, type FlagValues } from '../semantics/pendingFlags.ts';
+import type { Code } from '../wasm/code.ts';
 import { I32, I64, select } from '../wasm/values.ts';
 
-/** What the locals mean. Others: `bits - 2` of an addition, 256 more for a subtraction, 512 more if `first` is the result. */
-export const FlagKind = { word: 0, unknown: -1, logic: -2, subtraction: 256, result: 512 } as const;
-
-export interface FlagLocals {
-  readonly kind: Variable<I32>;
-  /** First operand or the result, zero-extended; or the word of semantics/flags.ts. */
-  readonly first: Variable<I64>;
-  /** Second operand. */
-  readonly second: Variable<I64>;
-  /** The result, sign-extended. Not kept for additions and subtractions. */
-  readonly result: Variable<I64>;
-}
-
-/** What the locals hold, or will. */
-interface FlagValues {
+/** Flags that aren't in their places yet: which of them change. */
+interface Pending extends Partial<FlagValues> {
   readonly kind: I32;
-  readonly first: I64;
-  readonly second: I64;
-  readonly result: I64;
 }
 
-/** Flags that aren't in the locals yet: which of them change. */
-interface Pending {
-  readonly kind: number;
-  readonly first: I64;
-  readonly second: I64 | undefined;
-  readonly result: I64 | undefined;
+/** Writes some flags. */
+function write(places: FlagPlaces, { kind, aux, result, first, second }: Partial<FlagValues>): void {
+  if (aux) places.aux.set(aux);
+  if (result) places.result.set(result);
+  if (first) places.first.set(first);
+  if (second) places.second.set(second);
+  if (kind) places.kind.set(kind);
 }
 
 export class RegionFlags extends Flags {
-  readonly #locals: FlagLocals;
-  /** What the last instruction that set flags left, while it is not in the locals: on the way out it is written there, else only when needed. */
+  readonly #places: FlagPlaces;
+  /** Where they have to be when the region is left. */
+  readonly #homes: FlagPlaces;
+  /** What the last instruction that set flags left, while it is not in its place: on the way out it is written there, else only when needed. */
   #pending: Pending | undefined;
   /** Depth of blocks at which the instruction began: what is written deeper happens on some ways only. */
   depth = 0;
@@ -48,9 +35,10 @@ export class RegionFlags extends Flags {
   /** The instruction writes what an addition or subtraction gives: then that is at hand later, and the first operand isn't. */
   writesResult = false;
 
-  constructor(code: Code, locals: FlagLocals) {
+  constructor(code: Code, places: FlagPlaces, homes: FlagPlaces) {
     super(code);
-    this.#locals = locals;
+    this.#places = places;
+    this.#homes = homes;
     code.beforeBlock = () => this.flush();
   }
 
@@ -59,39 +47,39 @@ export class RegionFlags extends Flags {
     this.writesResult = writesResult;
   }
 
-  /** What is known at the start of a block, where the locals hold the flags. */
+  /** What is known at the start of a block, where the places hold the flags. */
   enter(known: number): void {
     this.known = known;
     this.#pending = undefined;
   }
 
-  /** Writes the flags to the locals, on the way here only. */
-  write(): void {
-    const { code } = this, locals = this.#locals;
-    if (!this.#pending) return;
-    const { kind, first, second, result } = this.#pending;
-    code.set(locals.first, first);
-    if (second) code.set(locals.second, second);
-    if (result) code.set(locals.result, result);
-    code.set(locals.kind, I32.of(kind));
-  }
-  /** From here on the locals hold the flags. */
+  /** The places hold the flags from here on. */
   flush(): void {
-    this.write();
+    if (this.#pending) write(this.#places, this.#pending);
     this.#pending = undefined;
   }
 
-  get #now(): FlagValues {
-    const { kind, first, second, result } = this.#locals, pending = this.#pending;
-    if (!pending) return { kind: kind.value, first: first.value, second: second.value, result: result.value };
-    return { kind: I32.of(pending.kind), first: pending.first, second: pending.second ?? second.value, result: pending.result ?? result.value };
+  /** Writes what leaving here takes, when it is called: the places hold then what they hold now. */
+  leaving(): () => void {
+    const pending = this.#pending, { known } = this, homes = this.#homes;
+    if (pending) return () => write(homes, pending);
+    if (this.#places === homes) return () => {};
+    const { kind, aux, result, first, second } = valuesOf(this.#places);
+    if (known === FlagKind.unknown) return () => write(homes, { kind, aux, result, first, second });
+    return () => write(homes, known > 0 ? { kind: I32.of(known), first, second } : { kind: I32.of(FlagKind.word), aux, result });
   }
 
-  #set(known: number, kind: number, first: I64, second: I64 | undefined, result: I64 | undefined): void {
+  get #now(): FlagValues {
+    return { ...valuesOf(this.#places), ...this.#pending };
+  }
+
+  #set(known: number, { kind, aux, result, first, second }: Pending): void {
     const { code } = this;
-    // All values first: they may be made of the locals.
-    const a = code.let(first), b = second && code.let(second), r = result && code.let(result);
-    this.#pending = { kind, first: a, second: b, result: r };
+    // All values first: they may be made of what the places hold.
+    this.#pending = {
+      kind, ...(aux && { aux: code.let(aux) }), ...(result && { result: code.let(result) }), ...(first && { first: code.let(first) }),
+      ...(second && { second: code.let(second) }),
+    };
     code.stored = true;
     this.known = known;
     if (code.depth === this.depth) return;
@@ -100,9 +88,8 @@ export class RegionFlags extends Flags {
   }
 
   #operation(kind: number, a: Int, b: Int, r: Int): void {
-    const of = kind + a.bits - 2;
-    if (this.writesResult) this.#set(of + FlagKind.result, of + FlagKind.result, r.i64, b.i64, undefined);
-    else this.#set(of, of, a.i64, b.i64, undefined);
+    const known = kind + a.bits - 2 + (this.writesResult ? FlagKind.result : 0);
+    this.#set(known, { kind: I32.of(known), first: this.writesResult ? r.i64 : a.i64, second: b.i64 });
   }
 
   override add(a: Int, b: Int, r: Int): void {
@@ -112,10 +99,10 @@ export class RegionFlags extends Flags {
     this.#operation(FlagKind.subtraction, a, b, r);
   }
   override logic(r: Int): void {
-    this.#set(FlagKind.logic, FlagKind.word, I64.of(0), undefined, r.signed64);
+    this.#set(FlagKind.logic, { kind: I32.of(FlagKind.word), aux: I32.of(0), result: r.signed64 });
   }
   protected override store(result: I64, aux: I32): void {
-    this.#set(FlagKind.word, FlagKind.word, aux.toI64U(), undefined, result);
+    this.#set(FlagKind.word, { kind: I32.of(FlagKind.word), aux, result });
   }
   protected override storeAux(aux: I32): void {
     const word = this.code.let(aux);
@@ -136,7 +123,7 @@ export class RegionFlags extends Flags {
   /** Where nothing is known of the kind: makes it `word`, if that can be done for all ways that lead on. */
   #settle(): void {
     if (this.known !== FlagKind.unknown || this.code.depth !== this.depth) return;
-    settleFlags(this.code, this.#locals);
+    settleFlags(this.code, this.#places);
     this.known = FlagKind.word;
   }
 
@@ -149,9 +136,9 @@ export class RegionFlags extends Flags {
     this.#settle();
     const now = this.#now;
     if (this.known === FlagKind.logic) return I32.of(0);
-    if (this.known === FlagKind.word) return now.first.toI32();
+    if (this.known === FlagKind.word) return now.aux;
     if (this.#isOperation) return auxOf(now, I32.of(this.known));
-    return select(now.kind, auxOf(now, now.kind), now.first.toI32());
+    return select(now.kind, auxOf(now, now.kind), now.aux);
   }
   protected override carryBit(): I32 {
     return this.#isOperation || this.known === FlagKind.logic ? this.cf().shl(31) : super.carryBit();
@@ -207,37 +194,4 @@ export class RegionFlags extends Flags {
       default: return undefined;
     }
   }
-}
-
-/** The word after an addition or subtraction: carries, see semantics/flags.ts. */
-function auxOf({ first, second }: FlagValues, kind: I32): I32 {
-  const isSubtraction = kind.and(FlagKind.subtraction), isResult = kind.and(FlagKind.result);
-  const { constant } = kind;
-  const either = (condition: I32, yes: I64, no: I64): I64 => (constant === undefined ? select(condition, yes, no) : condition.constant !== 0 ? yes : no);
-  const b = second;
-  const a = either(isResult, either(isSubtraction, first.add(b), first.sub(b)), first);
-  const r = either(isResult, first, either(isSubtraction, first.sub(b), first.add(b)));
-  const borrows = a.xor(-1).and(b).or(a.xor(-1).or(b).and(r));
-  const carries = a.and(b).or(a.or(b).and(r.xor(-1)));
-  const c = either(isSubtraction, borrows, carries);
-  return c.shrU(kind.and(255).toI64U()).toI32().shl(30).or(c.toI32().and(8));
-}
-
-/** The sign-extended result where the kind is only known at run time. */
-function resultOf({ kind, first, second, result }: FlagValues): I64 {
-  const unused = I64.of(62).sub(kind.and(255).toI64U());
-  const r = select(kind.and(FlagKind.result), first, select(kind.and(FlagKind.subtraction), first.sub(second), first.add(second)));
-  return select(kind, r.shl(unused).shrS(unused), result);
-}
-
-/** Makes the locals `word`, whatever they are. */
-export function settleFlags(code: Code, locals: FlagLocals): void {
-  const { kind, first, second, result } = locals;
-  const now = { kind: kind.value, first: first.value, second: second.value, result: result.value };
-  code.if(kind.value, () => {
-    const word = code.let(auxOf(now, kind.value));
-    code.set(result, resultOf(now));
-    code.set(first, word.toI64U());
-    code.set(kind, I32.of(FlagKind.word));
-  });
 }

@@ -8,12 +8,11 @@ import type { HelperDefinitions, Helpers } from '../semantics/contract.ts';
 import { FloatKnowledge } from '../semantics/floats.ts';
 import { Int, type Width } from '../semantics/int.ts';
 import { storeInt } from '../semantics/operand.ts';
+import { FlagKind, flagHomes, settleFlags, valuesOf, type FlagPlaces, type Place } from '../semantics/pendingFlags.ts';
 import { tlbHit, tlbSlot } from '../mmu/translate.ts';
 import { RegionOutcome, Run, STATE, Slot, Tlb } from '../state.ts';
-import { FlagKind, RegionFlags, settleFlags, type FlagLocals } from './flags.ts';
+import { RegionFlags } from './flags.ts';
 
-/** Bit of the local `where`: Run.target is set already. */
-const targetIsSet = 4;
 /** What the instruction at hand takes from the budget itself. */
 const ownCost = 16;
 
@@ -45,18 +44,20 @@ export class RegionFrame implements Helpers {
   readonly #source: HelperSource;
   readonly #gpr: readonly Variable<I64>[];
   readonly #xmm: readonly Variable<V128>[];
-  readonly #flagLocals: FlagLocals;
+  /** Where flags are here and where they are outside. */
+  readonly #flagPlaces: FlagPlaces;
+  readonly #flagHomes: FlagPlaces;
   readonly #callables = new Map<string, Callable>();
   /** The block, counted from 1, to which a dispatch is to lead; 0 if none is under way. */
   readonly enter: Variable<I32>;
   /** What is left of the budget: 16 for an instruction. */
   readonly left: Variable<I32>;
-  /** Address times 8, `targetIsSet`, outcome: where and how to leave. */
-  readonly #where: Variable<I64>;
+  /** How to leave. */
+  readonly #outcome: Variable<I32>;
   /** A computed address on its way to the resolver. */
   readonly goal: Variable<I64>;
-  /** The common way out; set by `body`. */
-  #exit!: Label;
+  /** The last way out that was made for an instruction: others of it may be the same. */
+  #last: { readonly key: string; readonly label: Label } | undefined;
   /** Address of the instruction at hand. */
   here = 0;
   /** What the budget is to get back when it is left to the interpreter: 16 for it and each one behind it in its block. */
@@ -65,66 +66,67 @@ export class RegionFrame implements Helpers {
   #mayStore = false;
   #stamp: Variable<I32> | undefined;
 
+  /** Registers are in memory, written at once; locals hold those that the block at hand has used. Otherwise they are in locals throughout. */
+  readonly #writesThrough: boolean;
+  /** Bit n: the local of register n holds it. */
+  #gprKnown = 0;
+  #xmmKnown = 0;
+
   /** Parameters of `code`: block, budget. */
-  constructor(code: Code, source: HelperSource) {
+  constructor(code: Code, source: HelperSource, writesThrough: boolean) {
     this.code = code;
+    this.#writesThrough = writesThrough;
     this.#source = source;
     const variable = <T extends Value>(like: T): Variable<T> => code.declare(like);
     this.enter = variable(I32.of(0));
     this.left = variable(I32.of(0));
-    this.#where = variable(I64.of(0));
+    this.#outcome = variable(I32.of(0));
     this.goal = variable(I64.of(0));
-    this.#flagLocals = { kind: variable(I32.of(0)), first: variable(I64.of(0)), second: variable(I64.of(0)), result: variable(I64.of(0)) };
+    const place = <T extends Value>(like: T): Place<T> => {
+      const local = variable(like);
+      return { value: local.value, set: value => code.set(local, value) };
+    };
+    this.#flagHomes = flagHomes(code);
+    this.#flagPlaces = writesThrough ? this.#flagHomes
+      : { kind: place(I32.of(0)), aux: place(I32.of(0)), result: place(I64.of(0)), first: place(I64.of(0)), second: place(I64.of(0)) };
     this.#gpr = Array.from({ length: 16 }, () => variable(I64.of(0)));
     this.#xmm = Array.from({ length: 16 }, () => variable(V128.zero()));
-    this.flags = new RegionFlags(code, this.#flagLocals);
+    this.flags = new RegionFlags(code, this.#flagPlaces, this.#flagHomes);
   }
 
-  /** Writes the function: `body`, before it the loads of what it uses, behind it the stores of what it changes. */
+  /** Writes the function: `body`, before it the loads of what it uses, behind it the ways out with the stores of what it changes. */
   write(body: () => void): void {
     const { code } = this;
-    code.block(exit => {
-      this.#exit = exit;
-      body();
+    body();
+    code.finishOutside(() => {
+      if (!this.#writesThrough) this.#storeRegisters(this.gprChanged, this.xmmChanged);
+      code.store32(Run.account, this.left.value);
+      code.return(this.#outcome.value);
     });
-    this.#writeExit();
     code.prepend(() => {
       code.set(this.enter, code.parameter(0, 'i32').add(1));
       code.set(this.left, code.parameter(1, 'i32'));
       this.#load();
+      if (this.#writesThrough) return;
+      const places = this.#flagPlaces, { kind, aux, result, first, second } = valuesOf(this.#flagHomes);
+      places.kind.set(kind);
+      places.aux.set(aux);
+      places.result.set(result);
+      places.first.set(first);
+      places.second.set(second);
     });
   }
 
   #load(): void {
+    if (this.#writesThrough) return this.enterBlock();
     const { code } = this;
     this.#gpr.forEach((local, n) => { if ((this.gprUsed >> n & 1) !== 0) code.set(local, load64(STATE + Slot.gpr + n * 8)); });
     this.#xmm.forEach((local, n) => { if ((this.xmmUsed >> n & 1) !== 0) code.set(local, loadV128(STATE + Slot.xmm + n * 16)); });
-    this.#loadFlags();
   }
-  #loadFlags(): void {
-    const { code } = this, { kind, first, result } = this.#flagLocals;
-    code.set(kind, I32.of(FlagKind.word));
-    code.set(first, load32(STATE + Slot.flagAux).toI64U());
-    code.set(result, load64(STATE + Slot.flagResult));
-  }
-
-  #store(gpr: number, xmm: number): void {
+  #storeRegisters(gpr: number, xmm: number): void {
     const { code } = this;
     this.#gpr.forEach((local, n) => { if ((gpr >> n & 1) !== 0) code.store64(STATE + Slot.gpr + n * 8, local.value); });
     this.#xmm.forEach((local, n) => { if ((xmm >> n & 1) !== 0) code.storeV128(STATE + Slot.xmm + n * 16, local.value); });
-    settleFlags(code, this.#flagLocals);
-    code.store64(STATE + Slot.flagResult, this.#flagLocals.result.value);
-    code.store32(STATE + Slot.flagAux, this.#flagLocals.first.value.toI32());
-  }
-
-  #writeExit(): void {
-    const { code } = this;
-    this.flags.enter(FlagKind.unknown);
-    this.#store(this.gprChanged, this.xmmChanged);
-    const where = this.#where.value;
-    code.if(where.toI32().and(targetIsSet).eqz(), () => code.store64(Run.target, where.shrU(3)));
-    code.store32(Run.account, this.left.value);
-    code.return(where.toI32().and(3));
   }
 
   /** The next instruction to be written is the one at `here`. `writesResult`: see RegionFlags. */
@@ -132,38 +134,47 @@ export class RegionFrame implements Helpers {
     this.here = here;
     this.unspent = unspent;
     this.code.stored = false;
+    this.#last = undefined;
     this.flags.begin(writesResult);
   }
 
   /** Leaves. What is written behind it isn't reached. */
   leave(address: number, outcome: RegionOutcome): void {
-    this.flags.write();
-    this.code.set(this.#where, I64.of(address * 8 + outcome));
-    this.code.br(this.#exit);
+    this.code.br(this.#wayOut(I64.of(address), outcome));
   }
   leaveWhen(condition: I32, address: number, outcome: RegionOutcome): void {
-    this.code.unlikely(condition, () => this.leave(address, outcome));
+    this.code.brIf(this.#wayOut(I64.of(address), outcome), condition);
   }
-  /** Leaves to a computed address. */
+  /** Leaves to a computed address, which a statement has computed. */
   leaveTo(target: I64, outcome: RegionOutcome = RegionOutcome.jump): void {
-    this.flags.write();
-    this.code.store64(Run.target, target);
-    this.code.set(this.#where, I64.of(targetIsSet | outcome));
-    this.code.br(this.#exit);
+    this.code.br(this.#wayOut(target, outcome));
   }
 
   /** Leaves this instruction to the interpreter. */
   leaveIf(condition: I32): void {
+    if (condition.constant !== 0) this.code.brIf(this.#wayBack(), condition);
+  }
+  /** The way out that leaves this instruction to the interpreter. */
+  #wayBack(): Label {
     if (this.code.stored) throw new Error('an instruction that has changed something can not begin anew');
-    if (condition.constant === 0) return;
-    this.code.unlikely(condition, () => this.#leaveAlways());
+    return this.#wayOut(I64.of(this.here), RegionOutcome.interpret, this.unspent);
   }
 
-  /** What follows can't be reached. */
-  #leaveAlways(): void {
-    if (this.code.stored) throw new Error('an instruction that has changed something can not begin anew');
-    this.code.set(this.left, this.left.value.add(this.unspent));
-    this.leave(this.here, RegionOutcome.interpret);
+  /** A way out: it stands behind everything, where it is in nobody's way, and is the same for all of an instruction that leave alike. */
+  #wayOut(target: I64, outcome: RegionOutcome, unspent = 0): Label {
+    const { code, flags, left } = this;
+    const key = `${target.constant} ${outcome} ${unspent}`;
+    if (target.isConstant && this.#last?.key === key) return this.#last.label;
+    const writeFlags = flags.leaving();
+    const label = code.outside(end => {
+      writeFlags();
+      if (unspent !== 0) code.set(left, left.value.add(unspent));
+      code.store64(Run.target, target);
+      code.set(this.#outcome, I32.of(outcome));
+      code.br(end);
+    });
+    this.#last = { key, label };
+    return label;
   }
 
   pin(value: Int): Int {
@@ -172,25 +183,51 @@ export class RegionFrame implements Helpers {
 
   // ---------------------------------------------------------------- registers
   gpr(number: number): I64 {
+    const local = this.#gpr[number]!, home = STATE + Slot.gpr + number * 8;
     this.gprUsed |= 1 << number;
-    return this.#gpr[number]!.value;
+    if (!this.#writesThrough || (this.#gprKnown >> number & 1) !== 0) return local.value;
+    if (this.#isOnSomeWays) return load64(home);
+    this.code.set(local, load64(home));
+    this.#gprKnown |= 1 << number;
+    return local.value;
   }
   setGpr(number: number, value: I64): void {
+    const local = this.#gpr[number]!;
     this.gprUsed |= 1 << number;
     this.gprChanged |= 1 << number;
-    this.code.set(this.#gpr[number]!, value);
+    this.code.set(local, value);
     this.code.stored = true;
+    if (!this.#writesThrough) return;
+    this.code.store64(STATE + Slot.gpr + number * 8, local.value);
+    if (!this.#isOnSomeWays) this.#gprKnown |= 1 << number;
   }
   xmm(number: number): V128 {
+    const local = this.#xmm[number]!, home = STATE + Slot.xmm + number * 16;
     this.xmmUsed |= 1 << number;
-    return this.#xmm[number]!.value;
+    if (!this.#writesThrough || (this.#xmmKnown >> number & 1) !== 0) return local.value;
+    if (this.#isOnSomeWays) return loadV128(home);
+    this.code.set(local, loadV128(home));
+    this.#xmmKnown |= 1 << number;
+    return local.value;
   }
   setXmm(number: number, value: V128): void {
+    const local = this.#xmm[number]!;
     this.xmmUsed |= 1 << number;
     this.xmmChanged |= 1 << number;
-    this.code.set(this.#xmm[number]!, value);
+    this.code.set(local, value);
     this.floats.set(number, 0);
     this.code.stored = true;
+    if (!this.#writesThrough) return;
+    this.code.storeV128(STATE + Slot.xmm + number * 16, local.value);
+    if (!this.#isOnSomeWays) this.#xmmKnown |= 1 << number;
+  }
+  /** What is written here happens on some of the ways through the instruction at hand. */
+  get #isOnSomeWays(): boolean {
+    return this.code.depth !== this.flags.depth;
+  }
+  /** A block begins. */
+  enterBlock(): void {
+    this.#gprKnown = this.#xmmKnown = 0;
   }
 
   // ---------------------------------------------------------------- memory
@@ -215,7 +252,7 @@ export class RegionFrame implements Helpers {
   /** A function of the interpreter's module. One that works on the register file gets it in memory, and what it leaves there is taken back. */
   get<R extends Type | undefined>(name: string): Callable<R> {
     const { parameters, result, usesRegisters, isRare } = this.#source(name);
-    if (isRare) return { type: { parameters, result }, index: -1, leave: () => this.#leaveAlways() } as Callable as Callable<R>;
+    if (isRare) return { type: { parameters, result }, index: -1, leave: () => this.code.br(this.#wayBack()) } as Callable as Callable<R>;
     let callable = this.#callables.get(name);
     if (!callable) {
       callable = { type: { parameters, result }, index: this.imports.length };
@@ -233,19 +270,24 @@ export class RegionFrame implements Helpers {
   leaveIfCodeChanged(behind: number): void {
     if (!this.#mayStore) return;
     this.#mayStore = false;
-    this.code.unlikely(load32(Run.codeStamp).ne(this.#stamp!.value), () => {
-      this.code.set(this.left, this.left.value.add(this.unspent - ownCost));
-      this.leave(behind, RegionOutcome.jump);
-    });
+    this.code.brIf(this.#wayOut(I64.of(behind), RegionOutcome.jump, this.unspent - ownCost), load32(Run.codeStamp).ne(this.#stamp!.value));
   }
 
   #storeAll(): void {
     this.code.set(this.#stamp!, load32(Run.codeStamp));
     this.flags.flush();
-    this.#store(0xffff, 0xffff);
+    settleFlags(this.code, this.#flagPlaces);
+    if (this.#writesThrough) return;
+    this.#storeRegisters(0xffff, 0xffff);
+    this.#flagHomes.aux.set(this.#flagPlaces.aux.value);
+    this.#flagHomes.result.set(this.#flagPlaces.result.value);
   }
   #reload(): void {
     this.#load();
+    if (!this.#writesThrough) {
+      this.#flagPlaces.aux.set(this.#flagHomes.aux.value);
+      this.#flagPlaces.result.set(this.#flagHomes.result.value);
+    }
     this.floats.forget();
     this.flags.known = this.code.depth === this.flags.depth ? FlagKind.word : FlagKind.unknown;
   }

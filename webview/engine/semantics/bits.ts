@@ -39,24 +39,24 @@ function countZeros(a: Int, leading: boolean): Int {
   return Int.clean(a.width, a.width === 4 ? a.i32.ctz() : a.i32.or(1 << a.bits).ctz());
 }
 
-/** BSF, BSR: of zero nothing is written, only ZF is set. */
+/** BSF, BSR: of zero nothing is written. ZF tells; the other flags, undefined by the manual, are what costs least, since those before may not be at hand. */
 function scan(reverse: boolean): (context: Context) => void {
   return ({ code, dst, src, flags }) => {
     const a = src.read();
-    code.if(a.isZero(), () => flags.changeZero(I32.of(1)), () => {
+    code.if(a.isZero().eqz(), () => {
       const zeros = countZeros(a, reverse);
       dst.write(reverse ? Int.constant(a.width, a.bits - 1).sub(zeros) : zeros);
-      flags.changeZero(I32.of(0));
     });
+    flags.logic(a);
   };
 }
 
-/** TZCNT, LZCNT: CF is set for zero, ZF for the count 0. OF stays and the others are cleared, as on this CPU family. */
+/** TZCNT, LZCNT: CF is set for zero, ZF for the count 0. The others, undefined by the manual, are cleared. */
 function count(leading: boolean): (context: Context) => void {
   return ({ code, dst, src, flags }) => {
     const a = src.read(), r = pin(code, countZeros(a, leading));
     dst.write(r);
-    flags.assign({ cf: code.let(a.isZero()), pf: 0, af: 0, zf: code.let(r.isZero()), sf: 0, of: code.let(flags.of()) });
+    flags.assign({ cf: code.let(a.isZero()), pf: 0, af: 0, zf: code.let(r.isZero()), sf: 0, of: 0 });
   };
 }
 

@@ -46,6 +46,7 @@ export class Code {
   stored = false;
   /** Called before a block, an `if` or a loop is opened: for who keeps what is written back before control divides. */
   beforeBlock: (() => void) | undefined;
+  readonly #outside: ((end: Label) => void)[] = [];
   readonly parameters: readonly Type[];
 
   constructor(parameters: readonly Type[] = []) {
@@ -213,6 +214,28 @@ export class Code {
       this.out.u8(0x0b);
       this.scope(() => body(labels));
     }
+  }
+
+  /** A place outside of all blocks and behind everything, for what is rarely reached: `body` is written there later, and ends with a branch to `end`. */
+  outside(body: (end: Label) => void): Label {
+    return { depth: 1 - this.#outside.push(body) };
+  }
+
+  /** Writes what is to be outside, and `end`. Only where no block is open; what is written before it must not go on. */
+  finishOutside(end: () => void): void {
+    const count = this.#outside.length;
+    this.prepend(() => {
+      for (let i = 0; i <= count; i++) {
+        this.out.u8(0x02);
+        this.out.u8(VOID);
+      }
+    });
+    for (const body of [...this.#outside, end]) {
+      this.#depth--;
+      this.out.u8(0x0b);
+      this.scope(() => body({ depth: -count }));
+    }
+    this.#depth = 0;
   }
 
   /** How many blocks are open. */
