@@ -31,11 +31,11 @@ function placeNames(): Map<number, string> {
 const variables = new Map<string, string>([
   ...registers.map((name): [string, string] => [name, name]), ...Array.from({ length: 16 }, (_, i): [string, string] => [`xmm${i}`, `xmm${i}`]),
   ['flagAux', 'flags'], ['flagResult', 'flagsResult'], ['run_account', 'left'],
+  ['run_flagKind', 'flagsKind'], ['run_flagFirst', 'flagsFirst'], ['run_flagSecond', 'flagsSecond'],
 ]);
 
 const outcomes = Object.fromEntries(Object.entries(RegionOutcome).map(([name, value]) => [value, name]));
-/** Bit 2 says that the address is elsewhere. */
-const where = (value: bigint): string => `${(value & 4n) !== 0n ? 'run_target' : (value >> 3n).toString(16)} ${outcomes[Number(value & 3n)]!}`;
+const outcome = (value: number): string => outcomes[value]!;
 
 const places = placeNames(), source = helperSource(helpers);
 const forms = enumerateForms(ROWS, descriptions).tableOf(form => form + 64);
@@ -45,13 +45,11 @@ const decoder = new Decoder(64);
 export function goldenCode(code: Uint8Array, length = code.length): string {
   const bytes = new Uint8Array(8192);
   bytes.set(code, FRAME * 4096);
-  const view = new DataView(bytes.buffer);
   const host = (address: number): number => (address >= PAGE && address < PAGE + 4096 ? FRAME * 4096 + address - PAGE : -1);
   const space = { executable: (address: number) => (host(address) < 0 ? 0 : FRAME), translate: (address: number) => host(address) };
   const region = new Discovery({
     decoder, space, bytes, rows: ROWS,
     isSeen: address => address >= PAGE && address < PAGE + length,
-    word: address => (host(address) < 0 ? undefined : view.getUint32(host(address), true) + view.getInt32(host(address) + 4, true) * 2 ** 32),
     isFit: row => Object.hasOwn(descriptions, row.operation),
   }, PAGE).find();
   if (!region) throw new Error('no region');
@@ -60,7 +58,7 @@ export function goldenCode(code: Uint8Array, length = code.length): string {
     const { parameters, result } = source(name);
     return { name, parameters: parameters.length, result: result !== undefined };
   });
-  const body = wasmText(encodeBody(written.code).taken, { functions, places, variables, where, parameters: ['block', 'budget'] });
+  const body = wasmText(encodeBody(written.code).taken, { functions, places, variables, outcome, parameters: ['block', 'budget'] });
   return [...listing(bytes, length), '', `${body.length} lines`, ...body, ''].join('\n');
 }
 

@@ -12,8 +12,8 @@ export interface Names {
   readonly places: ReadonlyMap<number, string>;
   /** Locals that are loaded from or stored to these places all through the function: their names by the place's. */
   readonly variables: ReadonlyMap<string, string>;
-  /** How a constant is shown that the local `where` gets: where and how the function is left. */
-  readonly where: (value: bigint) => string;
+  /** How a constant is shown that the local `outcome` gets, which is the function's result. */
+  readonly outcome: (value: number) => string;
   /** Parameters of the function. */
   readonly parameters: readonly string[];
 }
@@ -257,7 +257,7 @@ class Writer {
       case 0x20: return this.#push(this.#local());
       case 0x21: {
         const { text, constant } = this.#pop(), local = this.#local();
-        return this.#line(`${local} = ${local === 'where' && constant !== undefined ? this.#names.where(constant) : text}`);
+        return this.#line(`${local} = ${local === 'outcome' && constant !== undefined ? this.#names.outcome(Number(constant)) : text}`);
       }
       case 0x22: {
         const value = this.#pop().text, local = this.#local();
@@ -329,8 +329,8 @@ export function wasmText(body: Uint8Array, names: Names): string[] {
     const loaded = /^\s*(\$\d+) = (?:i64\.extend_i32_u\()?\w+\.load\[([a-z]\w*)\]\)?$/.exec(line), stored = /^\s*\w+\.store\[([a-z]\w*)\] = (?:i32\.wrap_i64\()?(\$\d+)\)?$/.exec(line);
     if (loaded && names.variables.has(loaded[2]!)) learn(loaded[1]!, names.variables.get(loaded[2]!)!);
     else if (stored && names.variables.has(stored[1]!)) learn(stored[2]!, names.variables.get(stored[1]!)!);
-    const returned = /^return i32\.and\(i32\.wrap_i64\((\$\d+)\), 3\)$/.exec(line);
-    if (returned) learn(returned[1]!, 'where');
+    const returned = /^return (\$\d+)$/.exec(line);
+    if (returned) learn(returned[1]!, 'outcome');
   }
   return new Writer(body, names, new Map([...locals, ...numbers])).write();
 }

@@ -80,13 +80,15 @@ export const Run = {
   /** For check/. i32, not 0: codeWritten is told of every store that misses the TLB; i32, not 0: 1 + the only region's slot that may run. */
   watchStores: 2104,
   onlyRegion: 2108,
-  /** i32: 1 + slot of the compiled region that the last jump left, 0 if it was another's; i32: jumps out of regions since that was looked at. */
+  /** i32: 1 + slot of the compiled region that the last jump left, 0 if it was another's, a call or a return; i32: jumps out of regions since that was looked at. */
   region: 2176,
   regionJumps: 2180,
   /** i32, i64, i64: flags that compiled code has left for who asks (semantics/pendingFlags.ts). The kind is 0 outside of a run and for the interpreter. */
   flagKind: 2184,
   flagFirst: 2192,
   flagSecond: 2200,
+  /** i32: regions that have called one another. */
+  depth: 2208,
   /** 64 bytes: an access that crosses a page is put together here. */
   bounce: 2112,
 } as const;
@@ -130,7 +132,7 @@ export const CodeTlb = { base: 40960, entries: 512, entrySize: 16, tag: 0, table
 export const Regions = { base: 65536, count: 8192, entrySize: 8, stamp: 0, pages: 4 } as const;
 
 /**
- * Where compiled code begins, by address: direct-mapped by its low bits, entries of 16 bytes: i64 address, i32 the code stamp for which it
+ * Where compiled code begins, by address: direct-mapped (interpreter/generator.ts), entries of 16 bytes: i64 address, i32 the code stamp for which it
  * was entered, i32 slot and block as in a record (interpreter/record.ts Compiled).
  */
 export const JumpCache = { base: 262144, entries: 4096, entrySize: 16, address: 0, stamp: 8, entry: 12 } as const;
@@ -177,9 +179,11 @@ export const RegionOutcome = {
   jump: 0,
   /** The interpreter does the instruction there. */
   interpret: 1,
+  /** Goes on there after a return, or a call that could not be made: the region that called goes on if it is there. */
+  returned: 2,
   /** The run ends with Run.exit. */
-  leave: 2,
+  leave: 3,
   /** The budget is spent. */
-  spent: 3,
+  spent: 4,
 } as const;
 export type RegionOutcome = (typeof RegionOutcome)[keyof typeof RegionOutcome];

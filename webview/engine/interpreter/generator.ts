@@ -70,6 +70,7 @@ export function generateInterpreter({ rows, descriptions, helpers, data = [] }: 
   const parts = { functions: translate, hot: runHot, firstCold: hotCases.length, complete, isMapped, region };
   module.export('run', module.function('run', [], 'i32', code => writeRun(code, parts)));
   module.export('step', module.function('step', [], 'i32', code => writeStep(code, complete, (locals, missing) => writeLookUp(code, translate, locals, missing))));
+  module.export('enter', module.function('enter', ['i64', 'i32'], 'i32', code => writeEnter(code, region)));
   for (const [name, helper] of known) module.export(name, helper);
   for (const { at, bytes } of data) module.data(at, bytes);
   module.customSection(FORMS_SECTION, tableOf(caseOf).encode());
@@ -169,6 +170,9 @@ function writeHot(code: Code, functions: TranslateFunctions, cases: readonly Cas
   leave(HotOutcome.spent);
 }
 
+/** Calls from region to region that may be under way. */
+const deepestCall = 64;
+
 interface RunParts {
   readonly functions: TranslateFunctions;
   readonly hot: Callable<'i32'>;
@@ -199,6 +203,7 @@ interface RunLabels {
 
 /** run(): from Slot.rip until an exit; leaves rip and what is left of the budget in memory. */
 function writeRun(code: Code, parts: RunParts): void {
+  code.store32(Run.depth, 0);
   const locals: RunLocals = {
     rec: code.variable(I32.of(0)), account: code.variable(load32(Run.budget)), target: code.variable(load64(STATE + Slot.rip)),
     outcome: code.variable(I32.of(0)), interpret: code.variable(I32.of(0)),
@@ -242,24 +247,57 @@ function writeQuickDispatch(code: Code, parts: RunParts, locals: RunLocals, labe
   }));
 }
 
+/** Functions begin at multiples of 16: other bits take the place of the low ones. */
 function jumpCacheSlot(address: I64): I32 {
-  return address.toI32().and(JumpCache.entries - 1).shl(Math.log2(JumpCache.entrySize));
+  return address.xor(address.shrU(12)).toI32().and(JumpCache.entries - 1).shl(Math.log2(JumpCache.entrySize));
 }
 
 /** Calls the region at `entry`, and goes on where it says. */
 function writeRegionCall(code: Code, { region }: RunParts, locals: RunLocals, entry: I32, left: I32, { leave, jump }: Pick<RunLabels, 'leave' | 'jump'>): void {
-  const { account, target, outcome, interpret } = locals, pinned = code.let(entry);
-  const slot = pinned.and((1 << Compiled.slotBits) - 1), block = pinned.shrU(Compiled.blockShift).and(Compiled.blockMask);
+  const { account, target, outcome, interpret } = locals, { slot, block } = entryOf(code, entry);
+  code.store32(Run.region, 0);
   code.set(outcome, callTable('i32', region, slot, block, left));
-  code.store32(Run.region, slot.add(1));
+  noteJump(code, slot, outcome.value);
   code.set(account, load32(Run.account));
   code.set(target, load64(Run.target));
   code.set(interpret, outcome.value.eq(RegionOutcome.interpret));
   code.store32(Run.regionJumps, load32(Run.regionJumps).add(outcome.value.eq(RegionOutcome.jump)));
-  code.brIf(jump, outcome.value.leU(RegionOutcome.interpret));
+  code.brIf(jump, outcome.value.leU(RegionOutcome.returned));
   code.store64(STATE + Slot.rip, target.value);
   code.if(outcome.value.eq(RegionOutcome.spent), () => code.store32(Run.exit, ExitCode.budget));
   code.br(leave);
+}
+
+function entryOf(code: Code, entry: I32): { readonly slot: I32; readonly block: I32 } {
+  const pinned = code.let(entry);
+  return { slot: pinned.and((1 << Compiled.slotBits) - 1), block: pinned.shrU(Compiled.blockShift).and(Compiled.blockMask) };
+}
+
+/** Notes the region that a jump left, unless one that it had called did that. */
+function noteJump(code: Code, slot: I32, outcome: I32): void {
+  code.if(outcome.or(load32(Run.region)).eqz(), () => code.store32(Run.region, slot.add(1)));
+}
+
+/**
+ * enter(target, left) -> RegionOutcome: how compiled code calls what may be compiled at `target`. If it isn't known, or calls are deep
+ * (frames of all of them are on the host's stack), the outcome is `returned` at once, and who runs regions goes on there.
+ */
+function writeEnter(code: Code, region: number): void {
+  const target = code.parameter(0, 'i64'), left = code.parameter(1, 'i32');
+  const at = code.let(jumpCacheSlot(target)), depth = code.let(load32(Run.depth));
+  const isElsewhere = load64(at, JumpCache.base + JumpCache.address).ne(target);
+  const isOld = load32(at, JumpCache.base + JumpCache.stamp).ne(load32(Run.codeStamp));
+  code.if(isElsewhere.or(isOld).or(depth.geU(deepestCall)).or(left.ltS(0)), () => {
+    code.store64(Run.target, target);
+    code.store32(Run.account, left);
+    code.return(I32.of(RegionOutcome.returned));
+  });
+  const { slot, block } = entryOf(code, load32(at, JumpCache.base + JumpCache.entry));
+  code.store32(Run.depth, depth.add(1));
+  const outcome = code.let(callTable('i32', region, slot, block, left));
+  code.store32(Run.depth, depth);
+  noteJump(code, slot, outcome);
+  code.return(outcome);
 }
 
 /** If compiled code begins at `rec`, runs it, or goes on to the instruction's own records. */

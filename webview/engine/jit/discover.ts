@@ -39,6 +39,8 @@ export class Block {
   /** It ends with a jump, call or return to a computed address: whose targets, if any are known, are `ways`. */
   isIndirect = false;
   ways: number[] = [];
+  /** It ends with a call of what is not in the region, or with a jump that is as good as a call: to where another module's function is (PLT). */
+  callsOut = false;
   /** Of the successors: where control comes back to after what ends the block was done outside. */
   reentry: number | undefined;
   /** Control may come here from outside: the dispatcher knows it. */
@@ -66,6 +68,8 @@ export interface Region {
 /** What a region may not become larger than; one whose computed jumps are known has proved that it is worth more. */
 const mostBlocks = 50, mostSteps = 400, longestBlock = 64;
 const mostBlocksWithTargets = 80, mostStepsWithTargets = 600;
+/** Instructions of a function that is written where it is called. */
+const mostStepsInside = 40;
 /** Computed targets that are compared one by one; more are found by a table (RESOLVER). */
 const mostCompared = 3;
 /** Address that stands for the block that finds the block at a computed address. */
@@ -78,10 +82,13 @@ export interface DiscoverOptions {
   readonly rows: readonly Row[];
   /** The interpreter has reached the code at this address. */
   readonly isSeen: (address: number) => boolean;
-  /** The eight bytes at an address as a number, if they can be read. */
-  readonly word: (address: number) => number | undefined;
   /** This tier can write out the instruction. */
   readonly isFit: (row: Row, instruction: Instruction) => boolean;
+}
+
+/** A jump to an address in memory that the code names. */
+function isFarJump({ row, instruction }: Step): boolean {
+  return row.operation === 'JMP' && instruction.memory === 1 && instruction.base === REGISTER_RIP && instruction.index === REGISTER_NONE;
 }
 
 export class Discovery {
@@ -96,6 +103,7 @@ export class Discovery {
   /** Where control comes back to after it was outside. */
   readonly #entries = new Set<number>();
   readonly #targets: readonly number[];
+  readonly #small = new Map<number, boolean>();
   #steps = 0;
 
   /** `targets`: where computed jumps of the region are known to lead. */
@@ -123,7 +131,7 @@ export class Discovery {
 
   /** Blocks that control may go to from `block` without leaving the region. */
   #edges(block: Block): Block[] {
-    const addresses = block.successors.filter(address => address !== block.reentry || address === block.callee || block.ways.includes(address));
+    const addresses = block.successors.filter(address => address !== block.reentry || block.callsOut || address === block.callee || block.ways.includes(address));
     return addresses.flatMap(address => this.#blocks.get(address) ?? []);
   }
 
@@ -202,8 +210,8 @@ export class Discovery {
   }
 
   /** True if the step ends its block. */
-  #ends(block: Block, { row, instruction }: Step): boolean {
-    const { next } = block;
+  #ends(block: Block, step: Step): boolean {
+    const { row, instruction } = step, { next } = block;
     const direct = row.operands.length > 0 && row.operands[0]!.addressing === ADDRESSING.J;
     const target = next + instruction.immediate;
     switch (row.operation) {
@@ -215,12 +223,16 @@ export class Discovery {
       case 'JMP':
         block.ending = Ending.jumps;
         if (direct) this.#jump(block, target);
-        else this.#computed(block, instruction);
+        else if (isFarJump(step)) block.callsOut = true;
+        else block.isIndirect = true;
         return true;
       case 'CALL':
         block.ending = Ending.jumps;
-        if (!direct) block.callee = this.#computed(block, instruction);
-        else if (this.#jump(block, target)) block.callee = target;
+        if (direct && (target === this.#head || this.#isSmall(target)) && this.#jump(block, target)) block.callee = target;
+        else {
+          block.callsOut = true;
+          if (direct) this.#addStub(block, target);
+        }
         if (this.#options.isSeen(next)) this.#enter(block, next);
         return true;
       case 'RET':
@@ -243,15 +255,43 @@ export class Discovery {
     return true;
   }
 
-  /** A jump or call to an address in memory that the code names (PLT) most likely leads where it does now: that is compared when it runs. */
-  #computed(block: Block, { base, index, displacement }: Instruction): number | undefined {
-    block.isIndirect = true;
-    if (base !== REGISTER_RIP || index !== REGISTER_NONE) return undefined;
-    const target = this.#options.word(block.next + displacement);
-    if (target === undefined || target < 0 || !this.#options.isSeen(target)) return undefined;
-    block.ways = [target];
-    this.#waiting.push(target);
-    return target;
+  /** What is called may be a jump to where another module's function is (PLT): then that jump is the last step of the block. */
+  #addStub(block: Block, target: number): void {
+    const steps: Step[] = [];
+    for (let address = target; steps.length < 2 && this.#options.isSeen(address);) {
+      const step = this.#decode(address);
+      if (!step || !this.#options.isFit(step.row, step.instruction)) return;
+      steps.push(step);
+      if (isFarJump(step)) return void block.steps.push(...steps);
+      if (step.row.operation !== 'ENDBR64') return;
+      address += step.instruction.length;
+    }
+  }
+
+  /** A function without loops to speak of that calls nothing: it is quicker where it is called. Only what the interpreter has reached counts. */
+  #isSmall(target: number): boolean {
+    let known = this.#small.get(target);
+    if (known === undefined) this.#small.set(target, known = this.#measure(target));
+    return known;
+  }
+  #measure(target: number): boolean {
+    const seen = new Set<number>(), waiting = [target];
+    let steps = 0;
+    for (let address = waiting.pop(); address !== undefined; address = waiting.pop()) {
+      while (!seen.has(address) && this.#options.isSeen(address)) {
+        seen.add(address);
+        const step = this.#decode(address);
+        if (!step || ++steps > mostStepsInside || step.row.operation === 'CALL' || step.row.operation === 'SYSCALL') return false;
+        address += step.instruction.length;
+        if (step.row.operation === 'RET') break;
+        const isBranch = step.row.operands[0]?.addressing === ADDRESSING.J;
+        if (isBranch) waiting.push(address + step.instruction.immediate);
+        if (step.row.operation !== 'JMP') continue;
+        if (!isBranch) return false;
+        break;
+      }
+    }
+    return true;
   }
 
   #decode(address: number): Step | undefined {
@@ -297,6 +337,8 @@ export class Discovery {
     block.successors = [address];
     block.callee = undefined;
     block.reentry = undefined;
+    rest.callsOut = block.callsOut;
+    block.callsOut = false;
     rest.isIndirect = block.isIndirect;
     rest.ways = block.ways;
     block.isIndirect = false;

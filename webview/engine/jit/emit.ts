@@ -6,7 +6,7 @@ import { Code, load64, type Label } from '../wasm/code.ts';
 import { I32, I64 } from '../wasm/values.ts';
 import { OPERAND, REGISTER_NONE, REGISTER_RIP, SEGMENT, Operand as ResolvedOperand, type Instruction } from '../x86/instruction.ts';
 import { operandAt } from '../x86/operands.ts';
-import { FLAG, type Row } from '../x86/rows.ts';
+import { ADDRESSING, FLAG, type Row } from '../x86/rows.ts';
 import type { FloatKnowledge } from '../semantics/floats.ts';
 import type { Descriptions } from '../semantics/contract.ts';
 import type { BaseOperand } from '../semantics/operand.ts';
@@ -74,6 +74,28 @@ function dispatched({ blocks, items, order }: Region): Set<Block> {
   return found;
 }
 
+/** With fewer blocks than this, computed jumps don't make too many ways on which each local may be elsewhere. */
+const fewBlocks = 40;
+
+/** Instructions in loops count so much. */
+const loopWeight = 5;
+
+/** What is better for a region: registers in locals throughout if much of it is loops that call nothing, else in memory. */
+function writesThrough({ blocks, items, order }: Region): boolean {
+  if (order.has(RESOLVER) && blocks.length > fewBlocks) return true;
+  if (!blocks.some(block => block.callsOut)) return false;
+  const size = (some: readonly Block[]): number => some.reduce((sum, { steps }) => sum + steps.length, 0);
+  const inLoops = (item: Item): number => {
+    if (!(item instanceof Loop)) return 0;
+    return [...item.blocks].some(block => block.callsOut) ? item.items.reduce((sum, inner) => sum + inLoops(inner), 0) : size([...item.blocks]);
+  };
+  return items.reduce((sum, item) => sum + inLoops(item), 0) * loopWeight < size(blocks);
+}
+
+function usesXmm({ blocks }: Region): boolean {
+  return blocks.some(({ steps }) => steps.some(({ row }) => row.operands.some(({ addressing }) => addressing === ADDRESSING.V || addressing === ADDRESSING.W || addressing === ADDRESSING.U)));
+}
+
 export class RegionWriter {
   readonly #region: Region;
   readonly #descriptions: Descriptions;
@@ -102,12 +124,12 @@ export class RegionWriter {
     this.#region = region;
     this.#descriptions = descriptions;
     this.#forms = forms;
-    this.#frame = new RegionFrame(new Code(['i32', 'i32']), helpers, region.order.has(RESOLVER));
+    this.#frame = new RegionFrame(new Code(['i32', 'i32']), helpers, writesThrough(region), usesXmm(region));
     this.#registers = new RegionRegisters(this.#frame);
     this.#memory = new RegionMemory(this.#frame);
     this.#stack = new RegionStack(this.#frame, this.#memory);
     const edges: Edges = {
-      direct: (target, condition) => this.#branch(target, condition),
+      direct: (target, condition) => (this.#now.callsOut ? this.#callDirectly(target) : this.#branch(target, condition)),
       indirect: target => this.#indirect(target),
     };
     this.#control = new RegionControl(this.#frame, edges);
@@ -143,10 +165,16 @@ export class RegionWriter {
     code.blocks(items.map((item, at) => labels => {
       scope.at = at;
       scope.labels = labels;
-      if (item instanceof Loop) code.loop(top => this.#scope(item.items, { of: item, top }));
+      if (item instanceof Loop) this.#loop(item);
       else this.#block(item);
     }), labels => this.#dispatch(scope, labels));
     this.#scopes.pop();
+  }
+
+  #loop(loop: Loop): void {
+    const { code } = this.#frame, write = (): void => code.loop(top => this.#scope(loop.items, { of: loop, top }));
+    if ([...loop.blocks].some(block => block.callsOut || block.address === RESOLVER)) write();
+    else this.#frame.keep(write);
   }
 
   /** Where a scope begins: goes on to the block that is to be entered. */
@@ -242,19 +270,42 @@ export class RegionWriter {
     throw new Error('a branch against the order of blocks');
   }
 
-  #indirect(target: I64): void {
-    const frame = this.#frame;
+  /** The block that is being written. */
+  get #now(): Block {
+    return this.#region.blocks[this.#position]!;
+  }
+
+  /** A call; the last step of its block may be the jump that it leads to. */
+  #callDirectly(target: number): void {
+    if (this.#now.steps.at(-1)!.row.operation === 'CALL') this.#callOut(I64.of(target));
+  }
+
+  /** Calls what is not in the region; or jumps there, which leaves it to return to who called this region. */
+  #callOut(target: I64): void {
+    const { reentry, steps } = this.#now;
     this.#hasLeft = true;
-    for (const address of this.#region.blocks[this.#position]!.ways) {
-      const block = this.#blockAt(address);
-      if (!block) continue;
+    const behind = reentry === undefined ? undefined : this.#blockAt(reentry);
+    if (behind) {
+      this.#frame.call(target, behind.address);
+      this.#goTo(behind, undefined);
+    } else if (steps.at(-1)!.row.operation === 'JMP') this.#frame.callLast(target);
+    else this.#frame.leaveTo(target, RegionOutcome.returned);
+  }
+
+  #indirect(target: I64): void {
+    const frame = this.#frame, block = this.#now;
+    if (block.callsOut) return this.#callOut(target);
+    this.#hasLeft = true;
+    for (const address of block.ways) {
+      const way = this.#blockAt(address);
+      if (!way) continue;
       if (address === RESOLVER) {
         frame.code.set(frame.goal, target);
-        return this.#goTo(block, undefined);
+        return this.#goTo(way, undefined);
       }
-      this.#goTo(block, target.eq(I64.of(address)));
+      this.#goTo(way, target.eq(I64.of(address)));
     }
-    frame.leaveTo(target);
+    frame.leaveTo(target, block.steps.at(-1)!.row.operation === 'RET' ? RegionOutcome.returned : RegionOutcome.jump);
   }
 
   /** Goes to the block at the address that is `goal`: by a table without collisions, then one comparison. */

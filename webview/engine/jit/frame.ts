@@ -2,7 +2,7 @@
  * What every instruction of a region stands on: registers in locals, translation through the TLB, the one way out. What this tier can't do
  * (a TLB miss, an exception) leaves before it has changed anything, and the interpreter does that instruction.
  */
-import { load32, load64, loadV128, type Callable, type Code, type Label, type Variable } from '../wasm/code.ts';
+import { callValue, load32, load64, loadV128, type Callable, type Code, type Label, type Variable } from '../wasm/code.ts';
 import { I32, I64, V128, type Type, type Value } from '../wasm/values.ts';
 import type { HelperDefinitions, Helpers } from '../semantics/contract.ts';
 import { FloatKnowledge } from '../semantics/floats.ts';
@@ -23,6 +23,7 @@ export type HelperSource = (name: string) => { readonly parameters: readonly Typ
 export function helperSource(helpers: HelperDefinitions): HelperSource {
   return name => {
     if (name === 'now') return { parameters: [], result: 'f64', usesRegisters: false, isRare: false };
+    if (name === 'enter') return { parameters: ['i64', 'i32'], result: 'i32', usesRegisters: false, isRare: false };
     const helper = helpers[name];
     if (!helper) throw new Error(`no helper ${name}`);
     return { parameters: helper.parameters, result: helper.result, usesRegisters: helper.usesRegisters ?? false, isRare: helper.isRare ?? false };
@@ -52,6 +53,8 @@ export class RegionFrame implements Helpers {
   readonly enter: Variable<I32>;
   /** What is left of the budget: 16 for an instruction. */
   readonly left: Variable<I32>;
+  /** The way out when a called region did not come back. */
+  #unwinding: Label | undefined;
   /** How to leave. */
   readonly #outcome: Variable<I32>;
   /** A computed address on its way to the resolver. */
@@ -68,13 +71,18 @@ export class RegionFrame implements Helpers {
 
   /** Registers are in memory, written at once; locals hold those that the block at hand has used. Otherwise they are in locals throughout. */
   readonly #writesThrough: boolean;
+  /** Some instruction of the region works on vectors. */
+  readonly usesXmm: boolean;
   /** Bit n: the local of register n holds it. */
   #gprKnown = 0;
   #xmmKnown = 0;
+  /** In a loop throughout which locals hold the registers as well: bit n: it uses register n. */
+  #kept: { gpr: number; xmm: number } | undefined;
 
   /** Parameters of `code`: block, budget. */
-  constructor(code: Code, source: HelperSource, writesThrough: boolean) {
+  constructor(code: Code, source: HelperSource, writesThrough: boolean, usesXmm: boolean) {
     this.code = code;
+    this.usesXmm = usesXmm;
     this.#writesThrough = writesThrough;
     this.#source = source;
     const variable = <T extends Value>(like: T): Variable<T> => code.declare(like);
@@ -107,21 +115,37 @@ export class RegionFrame implements Helpers {
       code.set(this.enter, code.parameter(0, 'i32').add(1));
       code.set(this.left, code.parameter(1, 'i32'));
       this.#load();
-      if (this.#writesThrough) return;
-      const places = this.#flagPlaces, { kind, aux, result, first, second } = valuesOf(this.#flagHomes);
-      places.kind.set(kind);
-      places.aux.set(aux);
-      places.result.set(result);
-      places.first.set(first);
-      places.second.set(second);
+      if (!this.#writesThrough) this.#takeFlags();
     });
   }
 
+  /** Brings the flags from outside to their places. */
+  #takeFlags(): void {
+    const places = this.#flagPlaces, { kind, aux, result, first, second } = valuesOf(this.#flagHomes);
+    places.kind.set(kind);
+    places.aux.set(aux);
+    places.result.set(result);
+    places.first.set(first);
+    places.second.set(second);
+  }
+
   #load(): void {
-    if (this.#writesThrough) return this.enterBlock();
+    if (!this.#writesThrough) return this.#loadRegisters(this.gprUsed, this.xmmUsed);
+    if (this.#kept) this.#loadRegisters(this.#kept.gpr = 0xffff, this.#kept.xmm = 0xffff);
+    this.enterBlock();
+  }
+  #loadRegisters(gpr: number, xmm: number): void {
     const { code } = this;
-    this.#gpr.forEach((local, n) => { if ((this.gprUsed >> n & 1) !== 0) code.set(local, load64(STATE + Slot.gpr + n * 8)); });
-    this.#xmm.forEach((local, n) => { if ((this.xmmUsed >> n & 1) !== 0) code.set(local, loadV128(STATE + Slot.xmm + n * 16)); });
+    this.#gpr.forEach((local, n) => { if ((gpr >> n & 1) !== 0) code.set(local, load64(STATE + Slot.gpr + n * 8)); });
+    this.#xmm.forEach((local, n) => { if ((xmm >> n & 1) !== 0) code.set(local, loadV128(STATE + Slot.xmm + n * 16)); });
+  }
+  /** Writes a loop that calls nothing compiled: throughout it locals hold what it uses, which is loaded before it. */
+  keep(loop: () => void): void {
+    if (!this.#writesThrough || this.#kept) return loop();
+    const { code } = this, { length } = code.out, kept = this.#kept = { gpr: 0, xmm: 0 };
+    loop();
+    this.#kept = undefined;
+    code.insert(length, () => this.#loadRegisters(kept.gpr, kept.xmm));
   }
   #storeRegisters(gpr: number, xmm: number): void {
     const { code } = this;
@@ -148,6 +172,33 @@ export class RegionFrame implements Helpers {
   /** Leaves to a computed address, which a statement has computed. */
   leaveTo(target: I64, outcome: RegionOutcome = RegionOutcome.jump): void {
     this.code.br(this.#wayOut(target, outcome));
+  }
+
+  /** Calls what may be compiled at `target`. Goes on behind it if that comes back to `behind`. */
+  call(target: I64, behind: number): void {
+    const { code, left } = this;
+    this.#goHome();
+    code.set(this.#outcome, callValue(this.get<'i32'>('enter'), target, left.value));
+    code.set(left, load32(Run.account));
+    this.#unwinding ??= code.outside(() => code.return(this.#outcome.value));
+    code.brIf(this.#unwinding, this.#outcome.value.ne(RegionOutcome.returned).or(load64(Run.target).ne(I64.of(behind))));
+    this.#load();
+    if (!this.#writesThrough) this.#takeFlags();
+    this.floats.forget();
+    this.flags.enter(FlagKind.unknown);
+  }
+  /** Leaves to code that returns to who called this region. */
+  callLast(target: I64): void {
+    this.#goHome();
+    this.code.return(callValue(this.get<'i32'>('enter'), target, this.left.value));
+  }
+
+  /** Puts registers and flags where other code finds them. */
+  #goHome(): void {
+    this.flags.flush();
+    if (this.#writesThrough) return;
+    this.flags.leaving()();
+    this.#storeRegisters(this.gprUsed = this.gprChanged = 0xffff, this.usesXmm ? this.xmmUsed = this.xmmChanged = 0xffff : 0);
   }
 
   /** Leaves this instruction to the interpreter. */
@@ -185,7 +236,8 @@ export class RegionFrame implements Helpers {
   gpr(number: number): I64 {
     const local = this.#gpr[number]!, home = STATE + Slot.gpr + number * 8;
     this.gprUsed |= 1 << number;
-    if (!this.#writesThrough || (this.#gprKnown >> number & 1) !== 0) return local.value;
+    if (this.#kept) this.#kept.gpr |= 1 << number;
+    if (!this.#writesThrough || this.#kept || (this.#gprKnown >> number & 1) !== 0) return local.value;
     if (this.#isOnSomeWays) return load64(home);
     this.code.set(local, load64(home));
     this.#gprKnown |= 1 << number;
@@ -198,13 +250,15 @@ export class RegionFrame implements Helpers {
     this.code.set(local, value);
     this.code.stored = true;
     if (!this.#writesThrough) return;
+    if (this.#kept) this.#kept.gpr |= 1 << number;
     this.code.store64(STATE + Slot.gpr + number * 8, local.value);
     if (!this.#isOnSomeWays) this.#gprKnown |= 1 << number;
   }
   xmm(number: number): V128 {
     const local = this.#xmm[number]!, home = STATE + Slot.xmm + number * 16;
     this.xmmUsed |= 1 << number;
-    if (!this.#writesThrough || (this.#xmmKnown >> number & 1) !== 0) return local.value;
+    if (this.#kept) this.#kept.xmm |= 1 << number;
+    if (!this.#writesThrough || this.#kept || (this.#xmmKnown >> number & 1) !== 0) return local.value;
     if (this.#isOnSomeWays) return loadV128(home);
     this.code.set(local, loadV128(home));
     this.#xmmKnown |= 1 << number;
@@ -218,6 +272,7 @@ export class RegionFrame implements Helpers {
     this.floats.set(number, 0);
     this.code.stored = true;
     if (!this.#writesThrough) return;
+    if (this.#kept) this.#kept.xmm |= 1 << number;
     this.code.storeV128(STATE + Slot.xmm + number * 16, local.value);
     if (!this.#isOnSomeWays) this.#xmmKnown |= 1 << number;
   }

@@ -9,13 +9,13 @@ const shortest = 1 << 15, longest = 1 << 17;
 /** The interval when everything counts as hot. */
 const eagerInterval = 64;
 /** Milliseconds that the interpreter takes for the shortest interval. */
-const lookTime = 0.065;
+const lookTime = 0.3;
 /** Milliseconds that the first region takes: the compiler itself runs for the first time, and slowly. */
 const firstCompilation = 10;
 /** Later ones are measured, but by a clock that also runs while others do: no longer than this. */
 const longestCompilation = 4;
 /** Looks of the shortest interval at a piece of code, at least, until it is compiled. */
-const leastLooks = 16;
+const leastLooks = 3;
 /** What one look may count for: a single one says little. */
 const mostPerLook = 4;
 /** Pieces of code remembered; they are forgotten all at once. */

@@ -155,11 +155,6 @@ export class Regions {
         const frame = space.executable(target - target % 4096);
         return frame !== 0 && code.record(frame, target % 4096) !== 0;
       },
-      word: where => {
-        // A word across two pages is not looked for.
-        const host = where % 4096 <= 4088 ? space.translate(where, false) : -1;
-        return host < 0 ? undefined : this.#view.getUint32(host, true) + this.#view.getInt32(host + 4, true) * 2 ** 32;
-      },
       isFit: (row, instruction) => fitsForms(forms, instruction) && Object.hasOwn(descriptions, row.operation)
         && (this.#unfit.size === 0 || !this.#unfit.has(shapeOf(row, instruction))) && left-- > 0,
     }, address, targets).find();
@@ -324,12 +319,14 @@ export class Regions {
 /** Physical addresses of a region's instructions: start and end of each stretch. */
 function stretchesOf({ blocks, pages }: Region): number[] {
   const found: number[] = [];
-  for (const { address, next } of blocks) {
-    for (let at = address; at < next;) {
-      const page = at - at % 4096, end = Math.min(next, page + 4096), shift = pages.get(page)! * 4096 - page;
-      found.push(at + shift, end + shift);
-      at = end;
-    }
+  const add = (start: number, end: number): void => {
+    if (found.at(-1) === start) found[found.length - 1] = end;
+    else found.push(start, end);
+  };
+  for (const { address, instruction } of blocks.flatMap(block => block.steps)) {
+    const page = address - address % 4096, shift = pages.get(page)! * 4096 - page, end = address + instruction.length;
+    add(address + shift, Math.min(end, page + 4096) + shift);
+    if (end > page + 4096) add(pages.get(page + 4096)! * 4096, end - page - 4096 + pages.get(page + 4096)! * 4096);
   }
   return found;
 }

@@ -251,6 +251,14 @@ export class Code {
     this.out.append(rest);
   }
 
+  /** Writes `body` before all that has been written since `out.length` was `position`: only where the same blocks are open. */
+  insert(position: number, body: () => void): void {
+    const rest = this.out.taken.slice(position);
+    this.out.length = position;
+    body();
+    this.out.append(rest);
+  }
+
   /** Writes `body`. If it throws, nothing of it stays, and the answer is what it threw. */
   attempt(body: () => void): unknown {
     const { length } = this.out;
