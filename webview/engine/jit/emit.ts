@@ -20,7 +20,7 @@ import { Ending, RESOLVER, type Block, type Region, type Step } from './discover
 import { perfectHash } from './perfectHash.ts';
 import { Loop, blocksOf, type Item } from './layout.ts';
 import { FlagLiveness } from './liveness.ts';
-import { RegionFrame, type HelperSource } from './frame.ts';
+import { RegionFrame, type Carried, type HelperSource } from './frame.ts';
 import { GeneralOperand, ImmediateOperand, MemoryOperand, MmxOperand, NumberedOperand, PlaceOperand, XmmOperand } from './operands.ts';
 
 /** What is taken from the budget for an instruction. */
@@ -74,6 +74,13 @@ function dispatched({ blocks, items, order }: Region): Set<Block> {
   return found;
 }
 
+/** Blocks that control comes to from one place only. */
+function ledToOnce({ blocks, order }: Region, entered: ReadonlySet<Block>): Set<Block> {
+  const count = new Map<number, number>();
+  for (const { successors } of blocks) for (const address of successors) count.set(address, (count.get(address) ?? 0) + 1);
+  return new Set(blocks.filter(block => order.has(block.address) && count.get(block.address) === 1 && !entered.has(block) && block.address !== RESOLVER));
+}
+
 /** With fewer blocks than this, computed jumps don't make too many ways on which each local may be elsewhere. */
 const fewBlocks = 40;
 
@@ -109,6 +116,10 @@ export class RegionWriter {
   readonly #scratch = new ResolvedOperand();
   /** What is known of the flags' kind where each block is reached from before it. */
   readonly #kinds: (number | undefined)[] = [];
+  /** What is known there of registers and flags, if only one block leads there. */
+  readonly #carried: (Carried | undefined)[] = [];
+  /** Those blocks. */
+  readonly #only: ReadonlySet<Block>;
   /** What is known of numbers there. */
   readonly #floats: (FloatKnowledge | undefined)[] = [];
   /** The blocks and loops that are being written, outermost first. */
@@ -142,6 +153,7 @@ export class RegionWriter {
       },
     };
     this.#dispatched = dispatched(region);
+    this.#only = ledToOnce(region, this.#dispatched);
     this.#liveness = new FlagLiveness(address => this.#blockAt(address));
   }
 
@@ -195,9 +207,11 @@ export class RegionWriter {
     const known = this.#kinds[this.#position];
     // The resolver may be the head of a loop without being an entry.
     flags.enter(block.isEntry || block.address === RESOLVER || known === undefined ? FlagKind.unknown : known);
+    frame.enterBlock();
+    const carried = this.#carried[this.#position];
+    if (carried) frame.takeCarried(carried);
     this.#enterFloats(block);
     this.#hasLeft = false;
-    frame.enterBlock();
     if (this.#dispatched.has(block)) code.set(frame.enter, I32.of(0));
     if (block.address === RESOLVER) return this.#resolver();
     code.set(frame.left, frame.left.value.sub(block.steps.length * instructionCost));
@@ -229,10 +243,12 @@ export class RegionWriter {
 
   /** To a block of the region, if `condition` is not 0. */
   #goTo(block: Block, condition: I32 | undefined): void {
-    const { code, flags, left, enter, floats } = this.#frame;
+    const frame = this.#frame, { code, flags, left, enter, floats } = frame;
     const order = this.#region.order.get(block.address)!;
     this.#floats[order] = floats.joined(this.#floats[order]);
-    if (this.#liveness.isLive(block)) {
+    const carried = this.#only.has(block) ? frame.carry() : undefined;
+    if (carried) this.#carried[order] = carried;
+    else if (this.#liveness.isLive(block)) {
       const before = this.#kinds[order];
       this.#kinds[order] = before === undefined || before === flags.known ? flags.known : FlagKind.unknown;
       flags.flush();

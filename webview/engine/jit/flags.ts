@@ -13,6 +13,12 @@ interface Pending extends Partial<FlagValues> {
   readonly kind: I32;
 }
 
+/** What a block that only one other leads to begins with. */
+export interface CarriedFlags {
+  readonly known: number;
+  readonly pending: Pending | undefined;
+}
+
 /** Writes some flags. */
 function write(places: FlagPlaces, { kind, aux, result, first, second }: Partial<FlagValues>): void {
   if (aux) places.aux.set(aux);
@@ -26,6 +32,7 @@ export class RegionFlags extends Flags {
   readonly #places: FlagPlaces;
   /** Where they have to be when the region is left. */
   readonly #homes: FlagPlaces;
+  readonly #carried: FlagPlaces;
   /** What the last instruction that set flags left, while it is not in its place: on the way out it is written there, else only when needed. */
   #pending: Pending | undefined;
   /** Depth of blocks at which the instruction began: what is written deeper happens on some ways only. */
@@ -35,8 +42,10 @@ export class RegionFlags extends Flags {
   /** The instruction writes what an addition or subtraction gives: then that is at hand later, and the first operand isn't. */
   writesResult = false;
 
-  constructor(code: Code, places: FlagPlaces, homes: FlagPlaces) {
+  /** `carried`: locals that are for this alone. */
+  constructor(code: Code, places: FlagPlaces, homes: FlagPlaces, carried: FlagPlaces) {
     super(code);
+    this.#carried = carried;
     this.#places = places;
     this.#homes = homes;
     code.beforeBlock = () => this.flush();
@@ -51,6 +60,24 @@ export class RegionFlags extends Flags {
   enter(known: number): void {
     this.known = known;
     this.#pending = undefined;
+  }
+
+  /** For a block that only this one leads to: what is pending stays so, in locals that outlast the block. */
+  carry(): CarriedFlags {
+    const { known } = this, pending = this.#pending;
+    if (!pending) return { known, pending };
+    const { kind, aux, result, first, second } = pending, carried = valuesOf(this.#carried);
+    write(this.#carried, {
+      ...(aux !== carried.aux && { aux }), ...(result !== carried.result && { result }), ...(first !== carried.first && { first }),
+      ...(second !== carried.second && { second }),
+    });
+    const { aux: a, result: r, first: f, second: s } = carried;
+    return { known, pending: { kind, ...(aux && { aux: a }), ...(result && { result: r }), ...(first && { first: f }), ...(second && { second: s }) } };
+  }
+  /** At the start of that block. */
+  takeCarried({ known, pending }: CarriedFlags): void {
+    this.known = known;
+    this.#pending = pending;
   }
 
   /** The places hold the flags from here on. */

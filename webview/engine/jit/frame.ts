@@ -11,7 +11,7 @@ import { storeInt } from '../semantics/operand.ts';
 import { FlagKind, flagHomes, settleFlags, valuesOf, type FlagPlaces, type Place } from '../semantics/pendingFlags.ts';
 import { tlbHit, tlbSlot } from '../mmu/translate.ts';
 import { RegionOutcome, Run, STATE, Slot, Tlb } from '../state.ts';
-import { RegionFlags } from './flags.ts';
+import { RegionFlags, type CarriedFlags } from './flags.ts';
 
 /** What the instruction at hand takes from the budget itself. */
 const ownCost = 16;
@@ -28,6 +28,13 @@ export function helperSource(helpers: HelperDefinitions): HelperSource {
     if (!helper) throw new Error(`no helper ${name}`);
     return { parameters: helper.parameters, result: helper.result, usesRegisters: helper.usesRegisters ?? false, isRare: helper.isRare ?? false };
   };
+}
+
+/** What is known where a block begins that only one other leads to: registers in locals, flags. */
+export interface Carried {
+  readonly gpr: number;
+  readonly xmm: number;
+  readonly flags: CarriedFlags;
 }
 
 export class RegionFrame implements Helpers {
@@ -95,11 +102,12 @@ export class RegionFrame implements Helpers {
       return { value: local.value, set: value => code.set(local, value) };
     };
     this.#flagHomes = flagHomes(code);
-    this.#flagPlaces = writesThrough ? this.#flagHomes
-      : { kind: place(I32.of(0)), aux: place(I32.of(0)), result: place(I64.of(0)), first: place(I64.of(0)), second: place(I64.of(0)) };
+    const flagLocals = (): FlagPlaces => (
+      { kind: place(I32.of(0)), aux: place(I32.of(0)), result: place(I64.of(0)), first: place(I64.of(0)), second: place(I64.of(0)) });
+    this.#flagPlaces = writesThrough ? this.#flagHomes : flagLocals();
     this.#gpr = Array.from({ length: 16 }, () => variable(I64.of(0)));
     this.#xmm = Array.from({ length: 16 }, () => variable(V128.zero()));
-    this.flags = new RegionFlags(code, this.#flagPlaces, this.#flagHomes);
+    this.flags = new RegionFlags(code, this.#flagPlaces, this.#flagHomes, writesThrough ? flagLocals() : this.#flagPlaces);
   }
 
   /** Writes the function: `body`, before it the loads of what it uses, behind it the ways out with the stores of what it changes. */
@@ -283,6 +291,15 @@ export class RegionFrame implements Helpers {
   /** A block begins. */
   enterBlock(): void {
     this.#gprKnown = this.#xmmKnown = 0;
+  }
+  /** For a block that only the one at hand leads to, where that is of use: what it begins with. */
+  carry(): Carried | undefined {
+    return this.#writesThrough ? { gpr: this.#gprKnown, xmm: this.#xmmKnown, flags: this.flags.carry() } : undefined;
+  }
+  takeCarried({ gpr, xmm, flags }: Carried): void {
+    this.#gprKnown = gpr;
+    this.#xmmKnown = xmm;
+    this.flags.takeCarried(flags);
   }
 
   // ---------------------------------------------------------------- memory
