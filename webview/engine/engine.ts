@@ -40,6 +40,9 @@ export type Tiers = 'interpreter' | 'jit' | 'eager' | 'check';
 /** Why a run ended: the numbers of the kernel's Exit. */
 export type EngineExit = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14;
 
+/** Strays (Run.strays) between two looks that cost less than looking translations up would. */
+const mostStrays = 64;
+
 /** A longer run than this many instructions would not fit into the count. */
 const longestRun = 1 << 26;
 
@@ -190,7 +193,15 @@ export class Engine {
         this.#profile.compiled(frame * 4096 + offset, (this.#regions.seconds - before) * 1000, success);
       }
     }
+    this.#lookForStrays(space);
     this.#untilLook = this.#profile.interval * 16;
+  }
+
+  #lookForStrays(space: PageTables): void {
+    const strays = this.#view.getInt32(Run.strays, true);
+    if (strays === 0) return;
+    this.#view.setInt32(Run.strays, 0, true);
+    if (strays > mostStrays) this.#regions?.strayed(space, Number(this.#view.getBigInt64(Run.strayAt, true)));
   }
 
   /** Code that leaves its regions much is looked at more often, to learn where to. */

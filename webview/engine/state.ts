@@ -89,6 +89,9 @@ export const Run = {
   flagSecond: 2200,
   /** i32: regions that have called one another. */
   depth: 2208,
+  /** i32: how often an access was not on the page where one off the same register had been (jit/anchors.ts); i64: where the last such instruction is. */
+  strays: 2212,
+  strayAt: 2216,
   /** 64 bytes: an access that crosses a page is put together here. */
   bounce: 2112,
 } as const;

@@ -1,9 +1,10 @@
 /** Registers, memory, stack and branches as descriptions see them (semantics/contract.ts), in a region. */
 import { load64 } from '../wasm/code.ts';
 import { I32, I64, type V128 } from '../wasm/values.ts';
-import type { Control, ExitName, Memory, Registers, Stack } from '../semantics/contract.ts';
+import type { Control, ExitName, Registers, Stack } from '../semantics/contract.ts';
 import { Int, type Width } from '../semantics/int.ts';
 import { TranslatedMemory } from '../semantics/memory.ts';
+import { loadInt } from '../semantics/operand.ts';
 import { ExitCode, RegionOutcome, Run, STATE, Slot } from '../state.ts';
 import type { RegionFrame } from './frame.ts';
 
@@ -11,6 +12,10 @@ const rsp = 4;
 
 export class RegionRegisters implements Registers {
   readonly #frame: RegionFrame;
+
+  /** The register that the instruction at hand increases by a constant, -1 for none, and by what. */
+  increased = -1;
+  by = 0;
 
   constructor(frame: RegionFrame) {
     this.#frame = frame;
@@ -21,7 +26,7 @@ export class RegionRegisters implements Registers {
   }
   write(number: number, value: Int): void {
     const frame = this.#frame;
-    if (value.width >= 4) frame.setGpr(number, value.i64);
+    if (value.width >= 4) frame.setGpr(number, value.i64, value.width === 8 && number === this.increased ? this.by : undefined);
     else frame.setGpr(number, frame.gpr(number).and(value.width === 2 ? ~0xffffn : ~0xffn).or(value.i64));
   }
   readHigh(number: number): Int {
@@ -45,25 +50,25 @@ export class RegionMemory extends TranslatedMemory<RegionFrame> {
 
 export class RegionStack implements Stack {
   readonly #frame: RegionFrame;
-  readonly #memory: Memory;
 
-  constructor(frame: RegionFrame, memory: Memory) {
+  constructor(frame: RegionFrame) {
     this.#frame = frame;
-    this.#memory = memory;
   }
 
   push(value: Int): void {
     const frame = this.#frame, pinned = frame.pin(value);
     const top = frame.code.let(frame.gpr(rsp).sub(value.width));
-    this.#memory.store(top, pinned);
-    frame.setGpr(rsp, top);
+    frame.store(top, value.width, pinned, { register: rsp, displacement: -value.width });
+    frame.setGpr(rsp, top, -value.width);
   }
   peek(width: Width): Int {
-    return this.#memory.load(width, this.#frame.gpr(rsp));
+    const frame = this.#frame, top = frame.code.let(frame.gpr(rsp));
+    return frame.pin(loadInt(width, frame.translate(top, width, false, { register: rsp, displacement: 0 })));
   }
   release(bytes: number | Int): void {
     const frame = this.#frame;
-    frame.setGpr(rsp, frame.gpr(rsp).add(typeof bytes === 'number' ? I64.of(bytes) : bytes.i64));
+    if (typeof bytes === 'number') frame.setGpr(rsp, frame.gpr(rsp).add(bytes), bytes);
+    else frame.setGpr(rsp, frame.gpr(rsp).add(bytes.i64));
   }
 }
 

@@ -15,6 +15,7 @@ import type { FormTable } from '../interpreter/forms.ts';
 import { displacementOf, segmentOf, segmentSlot } from '../interpreter/record.ts';
 import { RegionOutcome, STATE, Slot } from '../state.ts';
 import { RegionControl, RegionMemory, RegionRegisters, RegionStack, type Edges } from './access.ts';
+import type { Place } from './anchors.ts';
 import { StepContext, type RegionParts } from './context.ts';
 import { Ending, RESOLVER, type Block, type Region, type Step } from './discover.ts';
 import { perfectHash } from './perfectHash.ts';
@@ -74,6 +75,18 @@ function dispatched({ blocks, items, order }: Region): Set<Block> {
   return found;
 }
 
+/** It adds a constant to a register, or subtracts one. */
+function increases({ operation }: Row, [first, second]: readonly BaseOperand[]): boolean {
+  return (operation === 'ADD' || operation === 'SUB') && first instanceof GeneralOperand && first.width === 8 && second instanceof ImmediateOperand;
+}
+
+/** A memory operand that is no more than a register and a displacement. */
+function placeOf(row: Row, instruction: Instruction): Place | undefined {
+  const { base, index, addressSize } = instruction;
+  if (base === REGISTER_NONE || base === REGISTER_RIP || index !== REGISTER_NONE || addressSize !== 8 || segmentOf(row, instruction) !== SEGMENT.NONE) return undefined;
+  return { register: base, displacement: displacementOf(row, instruction) };
+}
+
 /** Blocks that control comes to from one place only. */
 function ledToOnce({ blocks, order }: Region, entered: ReadonlySet<Block>): Set<Block> {
   const count = new Map<number, number>();
@@ -130,15 +143,15 @@ export class RegionWriter {
   #position = 0;
   #hasLeft = false;
 
-  /** `isInexactLikely`: see Context. */
-  constructor(region: Region, descriptions: Descriptions, forms: FormTable, helpers: HelperSource, isInexactLikely: boolean) {
+  /** `isInexactLikely`: see Context. `reusesTranslations`: see RegionFrame. */
+  constructor(region: Region, descriptions: Descriptions, forms: FormTable, helpers: HelperSource, isInexactLikely: boolean, reusesTranslations: boolean) {
     this.#region = region;
     this.#descriptions = descriptions;
     this.#forms = forms;
-    this.#frame = new RegionFrame(new Code(['i32', 'i32']), helpers, writesThrough(region), usesXmm(region));
+    this.#frame = new RegionFrame(new Code(['i32', 'i32']), helpers, writesThrough(region), usesXmm(region), reusesTranslations);
     this.#registers = new RegionRegisters(this.#frame);
     this.#memory = new RegionMemory(this.#frame);
-    this.#stack = new RegionStack(this.#frame, this.#memory);
+    this.#stack = new RegionStack(this.#frame);
     const edges: Edges = {
       direct: (target, condition) => (this.#now.callsOut ? this.#callDirectly(target) : this.#branch(target, condition)),
       indirect: target => this.#indirect(target),
@@ -247,8 +260,8 @@ export class RegionWriter {
     const order = this.#region.order.get(block.address)!;
     this.#floats[order] = floats.joined(this.#floats[order]);
     const carried = this.#only.has(block) ? frame.carry() : undefined;
-    if (carried) this.#carried[order] = carried;
-    else if (this.#liveness.isLive(block)) {
+    this.#carried[order] = carried;
+    if (!carried?.flags && this.#liveness.isLive(block)) {
       const before = this.#kinds[order];
       this.#kinds[order] = before === undefined || before === flags.known ? flags.known : FlagKind.unknown;
       flags.flush();
@@ -349,6 +362,8 @@ export class RegionWriter {
     control.target = control.behind + instruction.immediate;
     this.#memory.segment = segmentSlot(segmentOf(row, instruction));
     const operands = row.operands.map((_, index) => this.#operand(step, index));
+    this.#registers.increased = increases(row, operands) ? operands[0]!.registerNumber().constant! : -1;
+    if (this.#registers.increased >= 0) this.#registers.by = row.operation === 'ADD' ? instruction.immediate : -instruction.immediate;
     this.#descriptions[row.operation]!(new StepContext(this.#parts, form, operands));
     if (!this.#hasLeft) frame.leaveIfCodeChanged(control.behind);
     // An exit behind the instruction (SYSCALL) is the end of the block; what would follow can't be reached.
@@ -363,7 +378,7 @@ export class RegionWriter {
       case OPERAND.GENERAL: case OPERAND.HIGH_BYTE: return new GeneralOperand(this.#registers, width, number, kind === OPERAND.HIGH_BYTE);
       case OPERAND.XMM: return new XmmOperand(frame, width, number);
       case OPERAND.MMX: return new MmxOperand(frame, width, number);
-      case OPERAND.MEMORY: return new MemoryOperand(frame, width, this.#address(row, instruction, address), (row.flags & FLAG.ALIGNED) !== 0);
+      case OPERAND.MEMORY: return new MemoryOperand(frame, width, this.#address(row, instruction, address), (row.flags & FLAG.ALIGNED) !== 0, placeOf(row, instruction));
       case OPERAND.STRING_SOURCE: case OPERAND.STRING_DESTINATION: return new PlaceOperand(width, 'string');
       case OPERAND.RELATIVE: return new PlaceOperand(width, 'branch');
       case OPERAND.IMMEDIATE: return new ImmediateOperand(width, low, high);

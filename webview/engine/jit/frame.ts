@@ -11,6 +11,7 @@ import { storeInt } from '../semantics/operand.ts';
 import { FlagKind, flagHomes, settleFlags, valuesOf, type FlagPlaces, type Place } from '../semantics/pendingFlags.ts';
 import { tlbHit, tlbSlot } from '../mmu/translate.ts';
 import { RegionOutcome, Run, STATE, Slot, Tlb } from '../state.ts';
+import { Anchors, type AnchorsAt, type Place as MemoryPlace } from './anchors.ts';
 import { RegionFlags, type CarriedFlags } from './flags.ts';
 
 /** What the instruction at hand takes from the budget itself. */
@@ -34,7 +35,9 @@ export function helperSource(helpers: HelperDefinitions): HelperSource {
 export interface Carried {
   readonly gpr: number;
   readonly xmm: number;
-  readonly flags: CarriedFlags;
+  /** Not if they are in their places. */
+  readonly flags: CarriedFlags | undefined;
+  readonly anchors: AnchorsAt;
 }
 
 export class RegionFrame implements Helpers {
@@ -78,6 +81,9 @@ export class RegionFrame implements Helpers {
 
   /** Registers are in memory, written at once; locals hold those that the block at hand has used. Otherwise they are in locals throughout. */
   readonly #writesThrough: boolean;
+  readonly #anchors: Anchors;
+  /** Accesses off one register are on one page most of the time. */
+  readonly reusesTranslations: boolean;
   /** Some instruction of the region works on vectors. */
   readonly usesXmm: boolean;
   /** Bit n: the local of register n holds it. */
@@ -87,8 +93,10 @@ export class RegionFrame implements Helpers {
   #kept: { gpr: number; xmm: number } | undefined;
 
   /** Parameters of `code`: block, budget. */
-  constructor(code: Code, source: HelperSource, writesThrough: boolean, usesXmm: boolean) {
+  constructor(code: Code, source: HelperSource, writesThrough: boolean, usesXmm: boolean, reusesTranslations: boolean) {
     this.code = code;
+    this.#anchors = new Anchors(code);
+    this.reusesTranslations = reusesTranslations;
     this.usesXmm = usesXmm;
     this.#writesThrough = writesThrough;
     this.#source = source;
@@ -138,6 +146,7 @@ export class RegionFrame implements Helpers {
   }
 
   #load(): void {
+    this.#anchors.take(undefined);
     if (!this.#writesThrough) return this.#loadRegisters(this.gprUsed, this.xmmUsed);
     if (this.#kept) this.#loadRegisters(this.#kept.gpr = 0xffff, this.#kept.xmm = 0xffff);
     this.enterBlock();
@@ -214,19 +223,21 @@ export class RegionFrame implements Helpers {
     if (condition.constant !== 0) this.code.brIf(this.#wayBack(), condition);
   }
   /** The way out that leaves this instruction to the interpreter. */
-  #wayBack(): Label {
+  #wayBack(strays = false): Label {
     if (this.code.stored) throw new Error('an instruction that has changed something can not begin anew');
-    return this.#wayOut(I64.of(this.here), RegionOutcome.interpret, this.unspent);
+    return this.#wayOut(I64.of(this.here), RegionOutcome.interpret, this.unspent, strays);
   }
 
   /** A way out: it stands behind everything, where it is in nobody's way, and is the same for all of an instruction that leave alike. */
-  #wayOut(target: I64, outcome: RegionOutcome, unspent = 0): Label {
+  #wayOut(target: I64, outcome: RegionOutcome, unspent = 0, strays = false): Label {
     const { code, flags, left } = this;
-    const key = `${target.constant} ${outcome} ${unspent}`;
+    const key = `${target.constant} ${outcome} ${unspent} ${strays}`;
     if (target.isConstant && this.#last?.key === key) return this.#last.label;
     const writeFlags = flags.leaving();
     const label = code.outside(end => {
       writeFlags();
+      if (strays) code.store32(Run.strays, load32(Run.strays).add(1));
+      if (strays) code.store64(Run.strayAt, target);
       if (unspent !== 0) code.set(left, left.value.add(unspent));
       code.store64(Run.target, target);
       code.set(this.#outcome, I32.of(outcome));
@@ -251,7 +262,9 @@ export class RegionFrame implements Helpers {
     this.#gprKnown |= 1 << number;
     return local.value;
   }
-  setGpr(number: number, value: I64): void {
+  /** `by`: what it gets more than it had, if that is known. */
+  setGpr(number: number, value: I64, by?: number): void {
+    this.#anchors.changed(number, this.#isOnSomeWays ? undefined : by);
     const local = this.#gpr[number]!;
     this.gprUsed |= 1 << number;
     this.gprChanged |= 1 << number;
@@ -291,29 +304,36 @@ export class RegionFrame implements Helpers {
   /** A block begins. */
   enterBlock(): void {
     this.#gprKnown = this.#xmmKnown = 0;
+    this.#anchors.take(undefined);
   }
-  /** For a block that only the one at hand leads to, where that is of use: what it begins with. */
-  carry(): Carried | undefined {
-    return this.#writesThrough ? { gpr: this.#gprKnown, xmm: this.#xmmKnown, flags: this.flags.carry() } : undefined;
+  /** For a block that only the one at hand leads to: what it begins with. */
+  carry(): Carried {
+    return { gpr: this.#gprKnown, xmm: this.#xmmKnown, flags: this.#writesThrough ? this.flags.carry() : undefined, anchors: this.#anchors.now };
   }
-  takeCarried({ gpr, xmm, flags }: Carried): void {
+  takeCarried({ gpr, xmm, flags, anchors }: Carried): void {
     this.#gprKnown = gpr;
     this.#xmmKnown = xmm;
-    this.flags.takeCarried(flags);
+    if (flags) this.flags.takeCarried(flags);
+    this.#anchors.take(anchors);
   }
 
   // ---------------------------------------------------------------- memory
-  /** Host address of `size` bytes, pinned. */
-  translate(address: I64, size: number, write: boolean): I32 {
-    const { code } = this;
+  /** Host address of `size` bytes, pinned. `place`: what the address is made of, if it is no more than a register and a displacement. */
+  translate(address: I64, size: number, write: boolean, place?: MemoryPlace): I32 {
+    const { code } = this, near = place && this.reusesTranslations ? this.#anchors.find(place, size, write) : undefined;
+    if (near) {
+      if (near.elsewhere.constant !== 0) code.brIf(this.#wayBack(true), near.elsewhere);
+      return code.let(near.host);
+    }
     const slot = code.let(tlbSlot(address));
     this.leaveIf(tlbHit(address, slot, size, write).eqz());
-    return code.let(address.toI32().add(load32(slot, Tlb.base + Tlb.addend)));
+    const host = code.let(address.toI32().add(load32(slot, Tlb.base + Tlb.addend)));
+    if (place && this.reusesTranslations && !this.#isOnSomeWays) this.#anchors.set(place, address.toI32(), host, write);
+    return host;
   }
-
-  store(address: I64, width: Width, value: Int): void {
+  store(address: I64, width: Width, value: Int, place?: MemoryPlace): void {
     const pinned = this.pin(value);
-    storeInt(this.code, this.translate(address, width, true), pinned);
+    storeInt(this.code, this.translate(address, width, true, place), pinned);
   }
   storeV128(address: I64, value: V128): void {
     const pinned = this.code.let(value);

@@ -5,6 +5,7 @@ import { BaseOperand, loadInt, storeInt } from '../semantics/operand.ts';
 import { Int, type Width } from '../semantics/int.ts';
 import { STATE, Slot } from '../state.ts';
 import type { Registers } from '../semantics/contract.ts';
+import type { Place } from './anchors.ts';
 import type { RegionFrame } from './frame.ts';
 
 /** A general register, or the second byte of one. */
@@ -117,14 +118,17 @@ export class ImmediateOperand extends BaseOperand {
 export class MemoryOperand extends BaseOperand {
   override get isMemory(): boolean { return true; }
   readonly #frame: RegionFrame;
+  readonly #place: Place | undefined;
   readonly #address: I64;
   /** What is still to be checked before the first access. */
   #aligned: boolean;
   #host: I32 | undefined;
 
-  constructor(frame: RegionFrame, width: number, address: I64, aligned: boolean) {
+  /** `place`: see RegionFrame.translate. */
+  constructor(frame: RegionFrame, width: number, address: I64, aligned: boolean, place: Place | undefined) {
     super(width);
     this.#frame = frame;
+    this.#place = place;
     this.#address = frame.code.let(address);
     this.#aligned = aligned && width > 1;
   }
@@ -136,7 +140,7 @@ export class MemoryOperand extends BaseOperand {
   }
 
   #at(size: number, write = false): I32 {
-    return this.#frame.translate(this.address(), size, write);
+    return this.#frame.translate(this.address(), size, write, this.#place);
   }
 
   override read(): Int { return this.#frame.pin(loadInt(this.width as Width, this.#at(this.width))); }

@@ -78,6 +78,8 @@ export class Regions {
   #nextSlot = 0;
   /** Instructions that can't be written out here, by row and shape. */
   readonly #unfit = new Set<number>();
+  /** Heads of regions whose accesses off one register were too often on two pages. */
+  readonly #straying = new Set<number>();
   /** Instructions that a region may have. */
   #most = Infinity;
   #remade = 0;
@@ -116,6 +118,17 @@ export class Regions {
     this.#compile(space, region.head, { exits, instead: [region, ...others] });
   }
 
+  /** The instruction at an address has often found itself on another page than was hoped for: its regions are made again without that hope. */
+  strayed(space: CodeSpace, address: number): void {
+    const frame = space.executable(address - address % 4096), at = frame * 4096 + address % 4096;
+    for (const region of [...this.#byFrame.get(frame) ?? []]) {
+      if (!overlaps(region.bytes, at, at + 1)) continue;
+      if (this.#straying.size >= mostRegions) this.#straying.clear();
+      this.#straying.add(region.head);
+      this.#compile(space, region.head, { exits: region.exits, instead: [region] });
+    }
+  }
+
   #headedBy(space: CodeSpace, address: number): Installed[] {
     return [...this.#byFrame.get(space.executable(address - address % 4096)) ?? []].filter(region => region.head === address);
   }
@@ -133,7 +146,7 @@ export class Regions {
       const region = this.#find(space, address, plan.exits.targets);
       if (!region) return false;
       try {
-        return this.#install(region, plan, new RegionWriter(region, descriptions, forms, helpers, this.#isInexact()).write());
+        return this.#install(region, plan, new RegionWriter(region, descriptions, forms, helpers, this.#isInexact(), !this.#straying.has(region.head)).write());
       } catch (error) {
         if (!(error instanceof UnfitInstruction)) throw error;
         this.#unfit.add(shapeOf(error.step.row, error.step.instruction));
