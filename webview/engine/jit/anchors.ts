@@ -15,6 +15,9 @@ interface Anchor {
   /** What is at it: the register's value when it was made, and this. */
   readonly displacement: number;
   readonly isWritable: boolean;
+  /** Bytes from here to there, as distances from it, are known to be on its page. */
+  readonly from: number;
+  readonly to: number;
   /** What the register has been increased by since. */
   readonly moved: number;
 }
@@ -38,23 +41,28 @@ export class Anchors {
     return this.#locals[register] ??= { offset: this.#code.declare(I32.of(0)), host: this.#code.declare(I32.of(0)) };
   }
 
-  /** The host address of `size` bytes at a place if they are on the page of an anchor; `elsewhere` is not 0 if they are not. */
-  find({ register, displacement }: Place, size: number, write: boolean): { readonly host: I32; readonly elsewhere: I32 } | undefined {
+  /**
+   * The host address of `size` bytes at a place if they are on the page of an anchor; `elsewhere` is not 0 if they are not. `always`: all ways
+   * that lead on come here, and only if they are.
+   */
+  find({ register, displacement }: Place, size: number, write: boolean, always: boolean): { readonly host: I32; readonly elsewhere: I32 } | undefined {
     const anchor = this.#at.get(register);
     if (!anchor || (write && !anchor.isWritable)) return undefined;
     const distance = displacement + anchor.moved - anchor.displacement;
     if (Math.abs(distance) > farthest) return undefined;
     const { offset, host } = this.#of(register);
-    if (distance === 0 && size === 1) return { host: host.value, elsewhere: I32.of(0) };
+    const from = Math.min(anchor.from, distance), to = Math.max(anchor.to, distance + size);
+    if (from === anchor.from && to === anchor.to) return { host: host.value.add(distance), elsewhere: I32.of(0) };
+    if (always) this.#at.set(register, { ...anchor, from, to });
     return { host: host.value.add(distance), elsewhere: offset.value.add(distance).gtU(4096 - size) };
   }
 
   /** A place has been translated, on all ways that lead on. */
-  set({ register, displacement }: Place, address: I32, host: I32, isWritable: boolean): void {
+  set({ register, displacement }: Place, size: number, address: I32, host: I32, isWritable: boolean): void {
     const locals = this.#of(register);
     this.#code.set(locals.offset, address.and(4095));
     this.#code.set(locals.host, host);
-    this.#at.set(register, { displacement, isWritable, moved: 0 });
+    this.#at.set(register, { displacement, isWritable, from: 0, to: size, moved: 0 });
   }
 
   /** A register gets another value: `by` more than it had, if that is known. */

@@ -320,7 +320,7 @@ export class RegionFrame implements Helpers {
   // ---------------------------------------------------------------- memory
   /** Host address of `size` bytes, pinned. `place`: what the address is made of, if it is no more than a register and a displacement. */
   translate(address: I64, size: number, write: boolean, place?: MemoryPlace): I32 {
-    const { code } = this, near = place && this.reusesTranslations ? this.#anchors.find(place, size, write) : undefined;
+    const { code } = this, near = place && this.reusesTranslations ? this.#anchors.find(place, size, write, !this.#isOnSomeWays) : undefined;
     if (near) {
       if (near.elsewhere.constant !== 0) code.brIf(this.#wayBack(true), near.elsewhere);
       return code.let(near.host);
@@ -328,7 +328,7 @@ export class RegionFrame implements Helpers {
     const slot = code.let(tlbSlot(address));
     this.leaveIf(tlbHit(address, slot, size, write).eqz());
     const host = code.let(address.toI32().add(load32(slot, Tlb.base + Tlb.addend)));
-    if (place && this.reusesTranslations && !this.#isOnSomeWays) this.#anchors.set(place, address.toI32(), host, write);
+    if (place && this.reusesTranslations && !this.#isOnSomeWays) this.#anchors.set(place, size, address.toI32(), host, write);
     return host;
   }
   store(address: I64, width: Width, value: Int, place?: MemoryPlace): void {
