@@ -122,9 +122,14 @@ export class RegionFrame implements Helpers {
   write(body: () => void): void {
     const { code } = this;
     body();
+    this.flags.enter(FlagKind.unknown);
     code.finishOutside(() => {
       if (!this.#writesThrough) this.#storeRegisters(this.gprChanged, this.xmmChanged);
       code.store32(Run.account, this.left.value);
+      // A jump to another region, which will return to who called this one. From none, a jump is noted, to learn where jumps lead.
+      code.if(load32(Run.depth).ne(0).and(this.#outcome.value.eq(RegionOutcome.jump)), () => {
+        code.return(callValue(this.get<'i32'>('enter'), load64(Run.target), this.left.value));
+      });
       code.return(this.#outcome.value);
     });
     code.prepend(() => {
@@ -215,7 +220,13 @@ export class RegionFrame implements Helpers {
     this.flags.flush();
     if (this.#writesThrough) return;
     this.flags.leaving()();
-    this.#storeRegisters(this.gprUsed = this.gprChanged = 0xffff, this.usesXmm ? this.xmmUsed = this.xmmChanged = 0xffff : 0);
+    this.#useAll();
+    this.#storeRegisters(this.gprChanged, this.xmmChanged);
+  }
+  /** Other code works on all registers; where a region has no vectors, those are never in its locals. */
+  #useAll(): void {
+    this.gprUsed = this.gprChanged = 0xffff;
+    if (this.usesXmm) this.xmmUsed = this.xmmChanged = 0xffff;
   }
 
   /** Leaves this instruction to the interpreter. */
@@ -352,7 +363,7 @@ export class RegionFrame implements Helpers {
       this.#callables.set(name, callable);
     }
     if (!usesRegisters) return callable as Callable<R>;
-    this.gprUsed = this.gprChanged = this.xmmUsed = this.xmmChanged = 0xffff;
+    this.#useAll();
     this.#mayStore = true;
     this.#stamp ??= this.code.declare(I32.of(0));
     return { ...callable, before: () => this.#storeAll(), after: () => this.#reload() } as Callable<R>;
@@ -370,7 +381,7 @@ export class RegionFrame implements Helpers {
     this.flags.flush();
     settleFlags(this.code, this.#flagPlaces);
     if (this.#writesThrough) return;
-    this.#storeRegisters(0xffff, 0xffff);
+    this.#storeRegisters(this.gprChanged, this.xmmChanged);
     this.#flagHomes.aux.set(this.#flagPlaces.aux.value);
     this.#flagHomes.result.set(this.#flagPlaces.result.value);
   }
