@@ -234,6 +234,8 @@ export class RegionWriter {
     }
     if (block.ending === Ending.interpreted) frame.leave(block.next, RegionOutcome.interpret);
     else if (!this.#hasLeft) this.#branch(block.next, undefined);
+    // What is written next is not reached from here: a loop that begins there must not write this block's flags.
+    flags.enter(FlagKind.unknown);
   }
 
   /** Only where all ways to the block have been written: not at the head of a loop, nor where a dispatch leads. */
