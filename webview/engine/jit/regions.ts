@@ -37,7 +37,7 @@ interface Installed {
 
 /** The code cache's limit: regions, and bytes of their modules (machine code is about four times as large). The coldest quarter goes first. */
 const mostRegions = 4096, mostBytes = 24 << 20;
-/** Regions are made again no more often than once in so many instructions. */
+/** Regions are made again no more often than once in so many instructions, however many there were before. */
 const instructionsPerRemake = 1 << 26;
 
 /** What a region is made with, and instead of which ones, if it has their heads. */
@@ -82,7 +82,8 @@ export class Regions {
   readonly #straying = new Set<number>();
   /** Instructions that a region may have. */
   #most = Infinity;
-  #remade = 0;
+  /** How many instructions have been executed when a region may be made again. */
+  #nextRemake = 0;
   compiled = 0;
   dropped = 0;
   /** Bytes of modules made, and the time that it took. */
@@ -109,10 +110,10 @@ export class Regions {
    */
   left(space: CodeSpace, slot: number, address: number, instructions: number): void {
     const region = this.#bySlot[slot];
-    if (!region || this.#remade * instructionsPerRemake > instructions) return;
+    if (!region || instructions < this.#nextRemake) return;
     const found = region.exits.note(address);
     if (!found) return;
-    this.#remade++;
+    this.#nextRemake = instructions + instructionsPerRemake;
     const others = found.targets.flatMap(target => this.#headedBy(space, target)).filter(other => other !== region);
     const exits = others.reduce((all, other) => all.with(other.exits), found);
     this.#compile(space, region.head, { exits, instead: [region, ...others] });
