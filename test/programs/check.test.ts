@@ -7,6 +7,7 @@ const scripts = [
   'seq 2000 | sort -rn | sed -n "s/\\(.\\)0/<\\1>/p" | tail -3',
   'seq 1000 | awk \'{ s += $1 * 1.5; t = t substr($1, 1, 1) } END { print s, length(t) }\'',
   'seq 500 | xz -1 | xz -dc | sha256sum',
+  'python3 -c "print(sum(len(str(i)) for i in range(300)))"',
 ];
 
 test.each(scripts)('%s', async script => {
