@@ -1,6 +1,6 @@
 /**
- * jit/: compiles what runs often. This file: a region, the code around a hot address as basic blocks, found by following direct jumps and
- * calls across pages. What is decoded but was never reached by the interpreter is taken for cold and left out.
+ * jit/: compiles what runs often. This file: a region, the code around a hot address as basic blocks, found by following direct jumps across
+ * pages, and calls of small functions. What is decoded but was never reached by the interpreter is taken for cold and left out.
  */
 import type { Decoder } from '../x86/decoder.ts';
 import { Instruction, REGISTER_NONE, REGISTER_RIP } from '../x86/instruction.ts';
@@ -36,7 +36,7 @@ export class Block {
   successors: number[] = [];
   /** Target of a direct call that ends it. */
   callee: number | undefined;
-  /** It ends with a jump, call or return to a computed address: whose targets, if any are known, are `ways`. */
+  /** It ends with a jump or return to a computed address: whose targets, if any are known, are `ways`. */
   isIndirect = false;
   ways: number[] = [];
   /** It ends with a call of what is not in the region, or with a jump that is as good as a call: to where another module's function is (PLT). */
@@ -138,7 +138,7 @@ export class Discovery {
   /** Tells computed jumps and returns their targets. */
   #lead(targets: readonly number[]): void {
     const learned = targets.length > 1 ? (targets.length > mostCompared ? [RESOLVER] : targets) : [];
-    this.#findReturns(targets);
+    this.#findReturns();
     for (const block of this.#blocks.values()) {
       if (block.isIndirect && block.ways.length === 0) block.ways = [...learned];
       block.successors.push(...block.ways);
@@ -374,13 +374,12 @@ export class Discovery {
     return postorder.reverse();
   }
 
-  /** Where the `ret`s of functions that the region calls may go: what computed calls lead to is any of `targets`. */
-  #findReturns(targets: readonly number[]): void {
+  /** Where the `ret`s of functions that are called inside of the region may go. */
+  #findReturns(): void {
     const callers = new Map<number, number[]>();
     for (const block of this.#blocks.values()) {
       if (block.reentry === undefined || !this.#blocks.has(block.reentry)) continue;
-      const callees = block.callee !== undefined ? [block.callee] : block.isIndirect ? targets : [];
-      for (const callee of callees) callers.set(callee, [...(callers.get(callee) ?? []), block.reentry]);
+      if (block.callee !== undefined) callers.set(block.callee, [...(callers.get(block.callee) ?? []), block.reentry]);
     }
     for (const [callee, addresses] of callers) this.#eachReturn(callee, block => {
       block.ways = [...new Set([...block.ways, ...addresses])].slice(0, 8);
