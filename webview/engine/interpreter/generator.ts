@@ -240,8 +240,9 @@ function writeQuickDispatch(code: Code, parts: RunParts, locals: RunLocals, labe
   const { account, target, interpret } = locals;
   code.block(unknown => code.scope(() => {
     const at = code.let(jumpCacheSlot(target.value));
-    code.brIf(unknown, load64(at, JumpCache.base + JumpCache.address).ne(target.value));
-    code.brIf(unknown, load32(at, JumpCache.base + JumpCache.stamp).ne(load32(Run.codeStamp)));
+    const { isElsewhere, isOld } = jumpCacheMiss(at, target.value);
+    code.brIf(unknown, isElsewhere);
+    code.brIf(unknown, isOld);
     code.brIf(unknown, interpret.value.or(account.value.shrU(31)));
     writeRegionCall(code, parts, locals, load32(at, JumpCache.base + JumpCache.entry), account.value, labels);
   }));
@@ -250,6 +251,14 @@ function writeQuickDispatch(code: Code, parts: RunParts, locals: RunLocals, labe
 /** Functions begin at multiples of 16: other bits take the place of the low ones. */
 function jumpCacheSlot(address: I64): I32 {
   return address.xor(address.shrU(12)).toI32().and(JumpCache.entries - 1).shl(Math.log2(JumpCache.entrySize));
+}
+
+/** Why the entry at a slot may not be what begins at `target`: it is another address's, or from before other code was mapped. */
+function jumpCacheMiss(at: I32, target: I64): { readonly isElsewhere: I32; readonly isOld: I32 } {
+  return {
+    isElsewhere: load64(at, JumpCache.base + JumpCache.address).ne(target),
+    isOld: load32(at, JumpCache.base + JumpCache.stamp).ne(load32(Run.codeStamp)),
+  };
 }
 
 /** Calls the region at `entry`, and goes on where it says. */
@@ -285,8 +294,7 @@ function noteJump(code: Code, slot: I32, outcome: I32): void {
 function writeEnter(code: Code, region: number): void {
   const target = code.parameter(0, 'i64'), left = code.parameter(1, 'i32');
   const at = code.let(jumpCacheSlot(target)), depth = code.let(load32(Run.depth));
-  const isElsewhere = load64(at, JumpCache.base + JumpCache.address).ne(target);
-  const isOld = load32(at, JumpCache.base + JumpCache.stamp).ne(load32(Run.codeStamp));
+  const { isElsewhere, isOld } = jumpCacheMiss(at, target);
   code.if(isElsewhere.or(isOld).or(depth.geU(deepestCall)).or(left.ltS(0)), () => {
     code.store64(Run.target, target);
     code.store32(Run.account, left);

@@ -1,5 +1,5 @@
 /**
- * What every instruction of a region stands on: registers in locals, translation through the TLB, the one way out. What this tier can't do
+ * What every instruction of a region stands on: registers in locals or in memory, translation through the TLB, the ways out. What this tier can't do
  * (a TLB miss, an exception) leaves before it has changed anything, and the interpreter does that instruction.
  */
 import { callValue, load32, load64, loadV128, type Callable, type Code, type Label, type Variable } from '../wasm/code.ts';
@@ -83,9 +83,9 @@ export class RegionFrame implements Helpers {
   readonly #writesThrough: boolean;
   readonly #anchors: Anchors;
   /** Accesses off one register are on one page most of the time. */
-  readonly reusesTranslations: boolean;
+  readonly #reusesTranslations: boolean;
   /** Some instruction of the region works on vectors. */
-  readonly usesXmm: boolean;
+  readonly #usesXmm: boolean;
   /** Bit n: the local of register n holds it. */
   #gprKnown = 0;
   #xmmKnown = 0;
@@ -96,8 +96,8 @@ export class RegionFrame implements Helpers {
   constructor(code: Code, source: HelperSource, writesThrough: boolean, usesXmm: boolean, reusesTranslations: boolean) {
     this.code = code;
     this.#anchors = new Anchors(code);
-    this.reusesTranslations = reusesTranslations;
-    this.usesXmm = usesXmm;
+    this.#reusesTranslations = reusesTranslations;
+    this.#usesXmm = usesXmm;
     this.#writesThrough = writesThrough;
     this.#source = source;
     const variable = <T extends Value>(like: T): Variable<T> => code.declare(like);
@@ -151,10 +151,9 @@ export class RegionFrame implements Helpers {
   }
 
   #load(): void {
-    this.#anchors.take(undefined);
-    if (!this.#writesThrough) return this.#loadRegisters(this.gprUsed, this.xmmUsed);
-    if (this.#kept) this.#loadRegisters(this.#kept.gpr = 0xffff, this.#kept.xmm = 0xffff);
     this.enterBlock();
+    if (!this.#writesThrough) this.#loadRegisters(this.gprUsed, this.xmmUsed);
+    else if (this.#kept) this.#loadRegisters(this.#kept.gpr = 0xffff, this.#kept.xmm = 0xffff);
   }
   #loadRegisters(gpr: number, xmm: number): void {
     const { code } = this;
@@ -226,7 +225,7 @@ export class RegionFrame implements Helpers {
   /** Other code works on all registers; where a region has no vectors, those are never in its locals. */
   #useAll(): void {
     this.gprUsed = this.gprChanged = 0xffff;
-    if (this.usesXmm) this.xmmUsed = this.xmmChanged = 0xffff;
+    if (this.#usesXmm) this.xmmUsed = this.xmmChanged = 0xffff;
   }
 
   /** Leaves this instruction to the interpreter. */
@@ -312,7 +311,7 @@ export class RegionFrame implements Helpers {
   get #isOnSomeWays(): boolean {
     return this.code.depth !== this.flags.depth;
   }
-  /** A block begins. */
+  /** A block begins: nothing is known. */
   enterBlock(): void {
     this.#gprKnown = this.#xmmKnown = 0;
     this.#anchors.take(undefined);
@@ -331,7 +330,7 @@ export class RegionFrame implements Helpers {
   // ---------------------------------------------------------------- memory
   /** Host address of `size` bytes, pinned. `place`: what the address is made of, if it is no more than a register and a displacement. */
   translate(address: I64, size: number, write: boolean, place?: MemoryPlace): I32 {
-    const { code } = this, near = place && this.reusesTranslations ? this.#anchors.find(place, size, write, !this.#isOnSomeWays) : undefined;
+    const { code } = this, near = place && this.#reusesTranslations ? this.#anchors.find(place, size, write, !this.#isOnSomeWays) : undefined;
     if (near) {
       if (near.elsewhere.constant !== 0) code.brIf(this.#wayBack(true), near.elsewhere);
       return code.let(near.host);
@@ -339,7 +338,7 @@ export class RegionFrame implements Helpers {
     const slot = code.let(tlbSlot(address));
     this.leaveIf(tlbHit(address, slot, size, write).eqz());
     const host = code.let(address.toI32().add(load32(slot, Tlb.base + Tlb.addend)));
-    if (place && this.reusesTranslations && !this.#isOnSomeWays) this.#anchors.set(place, size, address.toI32(), host, write);
+    if (place && this.#reusesTranslations && !this.#isOnSomeWays) this.#anchors.set(place, size, address.toI32(), host, write);
     return host;
   }
   store(address: I64, width: Width, value: Int, place?: MemoryPlace): void {

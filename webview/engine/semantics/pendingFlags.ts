@@ -29,13 +29,7 @@ export interface FlagPlaces {
 }
 
 /** What the places hold, or will. */
-export interface FlagValues {
-  readonly kind: I32;
-  readonly aux: I32;
-  readonly result: I64;
-  readonly first: I64;
-  readonly second: I64;
-}
+export type FlagValues = { readonly [name in keyof FlagPlaces]: FlagPlaces[name]['value'] };
 
 /** Where flags are between regions. Writing there is no store that the instruction at hand makes. */
 export function flagHomes(code: Code): FlagPlaces {
