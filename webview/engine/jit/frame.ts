@@ -13,6 +13,7 @@ import { tlbHit, tlbSlot } from '../mmu/translate.ts';
 import { RegionOutcome, Run, STATE, Slot, Tlb } from '../state.ts';
 import { Anchors, type AnchorsAt, type Place as MemoryPlace } from './anchors.ts';
 import { RegionFlags, type CarriedFlags } from './flags.ts';
+import { RegisterLocals } from './registerLocals.ts';
 
 /** What the instruction at hand takes from the budget itself. */
 const ownCost = 16;
@@ -47,14 +48,9 @@ export class RegionFrame implements Helpers {
   readonly floats = new FloatKnowledge();
   /** Functions that the region calls, in the order of their indices. */
   readonly imports: string[] = [];
-  /** Bit n: register n is used, is changed. */
-  gprUsed = 0;
-  gprChanged = 0;
-  xmmUsed = 0;
-  xmmChanged = 0;
   readonly #source: HelperSource;
-  readonly #gpr: readonly Variable<I64>[];
-  readonly #xmm: readonly Variable<V128>[];
+  readonly #gpr: RegisterLocals<I64>;
+  readonly #xmm: RegisterLocals<V128>;
   /** Where flags are here and where they are outside. */
   readonly #flagPlaces: FlagPlaces;
   readonly #flagHomes: FlagPlaces;
@@ -86,11 +82,6 @@ export class RegionFrame implements Helpers {
   readonly #reusesTranslations: boolean;
   /** Some instruction of the region works on vectors. */
   readonly #usesXmm: boolean;
-  /** Bit n: the local of register n holds it. */
-  #gprKnown = 0;
-  #xmmKnown = 0;
-  /** In a loop throughout which locals hold the registers as well: bit n: it uses register n. */
-  #kept: { gpr: number; xmm: number } | undefined;
 
   /** Parameters of `code`: block, budget. */
   constructor(code: Code, source: HelperSource, writesThrough: boolean, usesXmm: boolean, reusesTranslations: boolean) {
@@ -113,8 +104,9 @@ export class RegionFrame implements Helpers {
     const flagLocals = (): FlagPlaces => (
       { kind: place(I32.of(0)), aux: place(I32.of(0)), result: place(I64.of(0)), first: place(I64.of(0)), second: place(I64.of(0)) });
     this.#flagPlaces = writesThrough ? this.#flagHomes : flagLocals();
-    this.#gpr = Array.from({ length: 16 }, () => variable(I64.of(0)));
-    this.#xmm = Array.from({ length: 16 }, () => variable(V128.zero()));
+    const gprAt = (n: number): number => STATE + Slot.gpr + n * 8, xmmAt = (n: number): number => STATE + Slot.xmm + n * 16;
+    this.#gpr = new RegisterLocals(code, { like: I64.of(0), load: n => load64(gprAt(n)), store: (n, value) => code.store64(gprAt(n), value) }, writesThrough);
+    this.#xmm = new RegisterLocals(code, { like: V128.zero(), load: n => loadV128(xmmAt(n)), store: (n, value) => code.storeV128(xmmAt(n), value) }, writesThrough);
     this.flags = new RegionFlags(code, this.#flagPlaces, this.#flagHomes, writesThrough ? flagLocals() : this.#flagPlaces);
   }
 
@@ -124,7 +116,7 @@ export class RegionFrame implements Helpers {
     body();
     this.flags.enter(FlagKind.unknown);
     code.finishOutside(() => {
-      if (!this.#writesThrough) this.#storeRegisters(this.gprChanged, this.xmmChanged);
+      if (!this.#writesThrough) this.#storeRegisters();
       code.store32(Run.account, this.left.value);
       // A jump to another region, which will return to who called this one. From none, a jump is noted, to learn where jumps lead.
       code.if(load32(Run.depth).ne(0).and(this.#outcome.value.eq(RegionOutcome.jump)), () => {
@@ -151,27 +143,26 @@ export class RegionFrame implements Helpers {
   }
 
   #load(): void {
-    this.enterBlock();
-    if (!this.#writesThrough) this.#loadRegisters(this.gprUsed, this.xmmUsed);
-    else if (this.#kept) this.#loadRegisters(this.#kept.gpr = 0xffff, this.#kept.xmm = 0xffff);
-  }
-  #loadRegisters(gpr: number, xmm: number): void {
-    const { code } = this;
-    this.#gpr.forEach((local, n) => { if ((gpr >> n & 1) !== 0) code.set(local, load64(STATE + Slot.gpr + n * 8)); });
-    this.#xmm.forEach((local, n) => { if ((xmm >> n & 1) !== 0) code.set(local, loadV128(STATE + Slot.xmm + n * 16)); });
+    this.#anchors.take(undefined);
+    this.#gpr.reload();
+    this.#xmm.reload();
   }
   /** Writes a loop that calls nothing compiled: throughout it locals hold what it uses, which is loaded before it. */
   keep(loop: () => void): void {
-    if (!this.#writesThrough || this.#kept) return loop();
-    const { code } = this, { length } = code.out, kept = this.#kept = { gpr: 0, xmm: 0 };
+    const { code } = this, { length } = code.out, gpr = this.#gpr, xmm = this.#xmm;
+    if (!this.#writesThrough || gpr.kept !== undefined) return loop();
+    gpr.kept = xmm.kept = 0;
     loop();
-    this.#kept = undefined;
-    code.insert(length, () => this.#loadRegisters(kept.gpr, kept.xmm));
+    const [generals, vectors] = [gpr.kept, xmm.kept];
+    gpr.kept = xmm.kept = undefined;
+    code.insert(length, () => {
+      gpr.load(generals);
+      xmm.load(vectors);
+    });
   }
-  #storeRegisters(gpr: number, xmm: number): void {
-    const { code } = this;
-    this.#gpr.forEach((local, n) => { if ((gpr >> n & 1) !== 0) code.store64(STATE + Slot.gpr + n * 8, local.value); });
-    this.#xmm.forEach((local, n) => { if ((xmm >> n & 1) !== 0) code.storeV128(STATE + Slot.xmm + n * 16, local.value); });
+  #storeRegisters(): void {
+    this.#gpr.store(this.#gpr.changed);
+    this.#xmm.store(this.#xmm.changed);
   }
 
   /** The next instruction to be written is the one at `here`. `writesResult`: see RegionFlags. */
@@ -220,12 +211,12 @@ export class RegionFrame implements Helpers {
     if (this.#writesThrough) return;
     this.flags.leaving()();
     this.#useAll();
-    this.#storeRegisters(this.gprChanged, this.xmmChanged);
+    this.#storeRegisters();
   }
   /** Other code works on all registers; where a region has no vectors, those are never in its locals. */
   #useAll(): void {
-    this.gprUsed = this.gprChanged = 0xffff;
-    if (this.#usesXmm) this.xmmUsed = this.xmmChanged = 0xffff;
+    this.#gpr.useAll();
+    if (this.#usesXmm) this.#xmm.useAll();
   }
 
   /** Leaves this instruction to the interpreter. */
@@ -263,49 +254,19 @@ export class RegionFrame implements Helpers {
 
   // ---------------------------------------------------------------- registers
   gpr(number: number): I64 {
-    const local = this.#gpr[number]!, home = STATE + Slot.gpr + number * 8;
-    this.gprUsed |= 1 << number;
-    if (this.#kept) this.#kept.gpr |= 1 << number;
-    if (!this.#writesThrough || this.#kept || (this.#gprKnown >> number & 1) !== 0) return local.value;
-    if (this.#isOnSomeWays) return load64(home);
-    this.code.set(local, load64(home));
-    this.#gprKnown |= 1 << number;
-    return local.value;
+    return this.#gpr.read(number, !this.#isOnSomeWays);
   }
   /** `by`: what it gets more than it had, if that is known. */
   setGpr(number: number, value: I64, by?: number): void {
     this.#anchors.changed(number, this.#isOnSomeWays ? undefined : by);
-    const local = this.#gpr[number]!;
-    this.gprUsed |= 1 << number;
-    this.gprChanged |= 1 << number;
-    this.code.set(local, value);
-    this.code.stored = true;
-    if (!this.#writesThrough) return;
-    if (this.#kept) this.#kept.gpr |= 1 << number;
-    this.code.store64(STATE + Slot.gpr + number * 8, local.value);
-    if (!this.#isOnSomeWays) this.#gprKnown |= 1 << number;
+    this.#gpr.set(number, value, !this.#isOnSomeWays);
   }
   xmm(number: number): V128 {
-    const local = this.#xmm[number]!, home = STATE + Slot.xmm + number * 16;
-    this.xmmUsed |= 1 << number;
-    if (this.#kept) this.#kept.xmm |= 1 << number;
-    if (!this.#writesThrough || this.#kept || (this.#xmmKnown >> number & 1) !== 0) return local.value;
-    if (this.#isOnSomeWays) return loadV128(home);
-    this.code.set(local, loadV128(home));
-    this.#xmmKnown |= 1 << number;
-    return local.value;
+    return this.#xmm.read(number, !this.#isOnSomeWays);
   }
   setXmm(number: number, value: V128): void {
-    const local = this.#xmm[number]!;
-    this.xmmUsed |= 1 << number;
-    this.xmmChanged |= 1 << number;
-    this.code.set(local, value);
+    this.#xmm.set(number, value, !this.#isOnSomeWays);
     this.floats.set(number, 0);
-    this.code.stored = true;
-    if (!this.#writesThrough) return;
-    if (this.#kept) this.#kept.xmm |= 1 << number;
-    this.code.storeV128(STATE + Slot.xmm + number * 16, local.value);
-    if (!this.#isOnSomeWays) this.#xmmKnown |= 1 << number;
   }
   /** What is written here happens on some of the ways through the instruction at hand. */
   get #isOnSomeWays(): boolean {
@@ -313,16 +274,16 @@ export class RegionFrame implements Helpers {
   }
   /** A block begins: nothing is known. */
   enterBlock(): void {
-    this.#gprKnown = this.#xmmKnown = 0;
+    this.#gpr.known = this.#xmm.known = 0;
     this.#anchors.take(undefined);
   }
   /** For a block that only the one at hand leads to: what it begins with. */
   carry(): Carried {
-    return { gpr: this.#gprKnown, xmm: this.#xmmKnown, flags: this.#writesThrough ? this.flags.carry() : undefined, anchors: this.#anchors.now };
+    return { gpr: this.#gpr.known, xmm: this.#xmm.known, flags: this.#writesThrough ? this.flags.carry() : undefined, anchors: this.#anchors.now };
   }
   takeCarried({ gpr, xmm, flags, anchors }: Carried): void {
-    this.#gprKnown = gpr;
-    this.#xmmKnown = xmm;
+    this.#gpr.known = gpr;
+    this.#xmm.known = xmm;
     if (flags) this.flags.takeCarried(flags);
     this.#anchors.take(anchors);
   }
@@ -380,7 +341,7 @@ export class RegionFrame implements Helpers {
     this.flags.flush();
     settleFlags(this.code, this.#flagPlaces);
     if (this.#writesThrough) return;
-    this.#storeRegisters(this.gprChanged, this.xmmChanged);
+    this.#storeRegisters();
     this.#flagHomes.aux.set(this.#flagPlaces.aux.value);
     this.#flagHomes.result.set(this.#flagPlaces.result.value);
   }
