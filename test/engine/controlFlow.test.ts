@@ -64,8 +64,8 @@ class Machine {
   /** Page by address. */
   readonly #frames = new Map<number, number>();
 
-  constructor(tiers: Tiers, program: Program) {
-    this.engine = new Engine({ module, frames: 64, now: () => 0, tiers });
+  constructor(tiers: Tiers, program: Program, log: (line: string) => void) {
+    this.engine = new Engine({ module, frames: 64, now: () => 0, tiers, log });
     this.#space = this.engine.createAddressSpace()!;
     this.#thread = this.engine.createThread();
     this.#program = program;
@@ -134,11 +134,11 @@ function differences(ours: ReadonlyMap<string, string>, expected: ReadonlyMap<st
 function tryProgram(number: number, counts: { instructions: number; compiled: Record<'jit' | 'eager', number> }): string[] {
   const random = new Random(Math.imul(seed, 0x9e3779b1) + Math.imul(number, 0x85ebca6b)), program = randomControlFlow(random);
   const states = Array.from({ length: starts }, () => randomStart(random));
-  const interpreter = new Machine('interpreter', program), expected = states.map(start => interpreter.run(start, () => 1 << 24));
+  const interpreter = new Machine('interpreter', program, () => {}), expected = states.map(start => interpreter.run(start, () => 1 << 24));
   const found = expected.flatMap((result, i) => (result.get('exit') === String(Exit.syscall) ? [] : [`start ${i} ended with ${result.get('exit')} at ${result.get('rip')}`]));
   counts.instructions += interpreter.instructions / starts;
   for (const tiers of ['interpreter', 'jit', 'eager'] as const) {
-    const machine = new Machine(tiers, program);
+    const machine = new Machine(tiers, program, line => found.push(line));
     for (let run = 0; run < runs[tiers] && found.length === 0; run++) {
       const budget = random.pick([...budgets, 0]);
       const wrong = differences(machine.run(states[run % starts]!, () => budget || random.pick(budgets)), expected[run % starts]!);

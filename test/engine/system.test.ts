@@ -121,7 +121,7 @@ describe('system instructions', () => {
 describe.each(['interpreter', 'jit', 'eager'] as const)('with tiers %s', tiers => {
   /** As `run`, in turns of `budget`, of a processor with these tiers. */
   function runInTurns(budget: number, ...bytes: number[]): { readonly turns: number; readonly rbx: number } {
-    const own = new Engine({ module, frames: 64, now: () => now, tiers });
+    const own = new Engine({ module, frames: 64, now: () => now, tiers, log: line => expect.fail(line) });
     const pages = own.createAddressSpace()!, guest = own.createThread(), code = own.frames.allocate();
     pages.map(CODE, code, 7);
     own.frames.bytes.set(bytes, code * 4096);
@@ -144,6 +144,14 @@ describe.each(['interpreter', 'jit', 'eager'] as const)('with tiers %s', tiers =
     let bl = 0;
     for (let n = 0; n < 300; n++) for (let i = 0; i < 90; i++) bl = i % 3 === 0 ? bl + 1 & 255 : (bl << 1 | bl >> 7) & 255;
     expect(whole.rbx).toBe(bl);
+  });
+
+  it('a branch that is never taken leads back to what was never reached', () => {
+    // The JNZ is the last instruction that is decoded at once, and is always taken: behind it is `inc bl`, which only the JZ behind leads to.
+    const line = Array.from({ length: 62 }, () => [0x90]).flat();
+    const loop = [...line, 0x85, 0xc9, 0x75, 2, 0xfe, 0xc3, 0xff, 0xc2, 0x85, 0xc9, 0x74, -8 & 0xff, 0xff, 0xc9];
+    const program = [0xb9, 0, 0, 2, 0, ...loop, 0x75, -loop.length - 2 & 0xff, ...syscall];
+    expect(runInTurns(10_000_000, ...program)).toEqual({ turns: 1, rbx: 0 });
   });
 
   it('TF ends each instruction, an iteration of REP, and the one behind the POPF that sets it', () => {

@@ -31,7 +31,7 @@ export class InstructionRunner {
   readonly #result = new Uint8Array(RESULT_SIZE);
 
   constructor(module: WebAssembly.Module, tiers: Tiers = 'interpreter') {
-    this.engine = new Engine({ module, frames: 64, now: () => 0, tiers });
+    this.engine = new Engine({ module, frames: 64, now: () => 0, tiers, log: line => { throw new Error(line); } });
     this.space = this.engine.createAddressSpace()!;
     this.thread = this.engine.createThread();
     const frames = Array.from({ length: 5 }, () => this.engine.frames.allocate());

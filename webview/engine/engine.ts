@@ -30,6 +30,8 @@ export interface EngineOptions {
   readonly tiers?: Tiers;
   /** What instructions mean to compiled code: a test of `check` gives wrong ones. */
   readonly compiledDescriptions?: Descriptions;
+  /** Told of faults of the compiling tier, which leaves what it fails at to the interpreter. */
+  readonly log?: (line: string) => void;
   /** What compiled code is kept at most, where it is not to be what jit/regions.ts says. */
   readonly limits?: { readonly regions: number; readonly bytes: number };
 }
@@ -72,7 +74,7 @@ export class Engine {
   looked: (() => void) | undefined;
 
   /** Throws RangeError if the host has not enough memory to give. */
-  constructor({ module, frames, now, tiers = 'interpreter', compiledDescriptions = descriptions, limits }: EngineOptions) {
+  constructor({ module, frames, now, tiers = 'interpreter', compiledDescriptions = descriptions, log = () => {}, limits }: EngineOptions) {
     const { code, codeEnd, firstFrame, pages } = layout(frames);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const { buffer } = this.memory;
@@ -100,7 +102,7 @@ export class Engine {
     if (tiers === 'interpreter') return;
     this.#regions = new Regions({
       memory: this.memory, table, code: this.#code, rows: ROWS, decoder: this.#decoder, forms, descriptions: compiledDescriptions, helpers: helperSource(helpers),
-      exports: instance.exports, profile: this.#profile, limits,
+      exports: instance.exports, profile: this.#profile, log, limits,
     });
     if (clock) this.#check = new TierCheck({
       memory: this.memory, table, code: this.#code, caches: this.#caches, regions: this.#regions,

@@ -201,10 +201,10 @@ export class VirtualMachine {
   }
 }
 
-function makeEngine({ engine, memory, tiers = 'jit' }: MachineOptions): Engine {
+function makeEngine({ engine, memory, tiers = 'jit', log }: MachineOptions): Engine {
   const started = performance.now();
   try {
-    return new Engine({ module: engine, tiers, frames: Math.floor(memory / 4096), now: () => (performance.now() - started) * 1e6 });
+    return new Engine({ module: engine, tiers, frames: Math.floor(memory / 4096), now: () => (performance.now() - started) * 1e6, log });
   } catch (error) {
     // Anything else is a fault of ours, and must not send a person looking for memory.
     if (!(error instanceof RangeError)) throw error;

@@ -228,8 +228,10 @@ export class Discovery {
         return true;
       case 'CALL':
         block.ending = Ending.jumps;
-        if (direct && (target === this.#head || this.#isSmall(target)) && this.#jump(block, target)) block.callee = target;
-        else {
+        if (direct && this.#options.isSeen(target) && (target === this.#head || this.#isSmall(target))) {
+          block.callee = target;
+          this.#jump(block, target);
+        } else {
           block.callsOut = true;
           if (direct) this.#addStub(block, target);
         }
@@ -248,11 +250,10 @@ export class Discovery {
     }
   }
 
-  #jump(block: Block, target: number): boolean {
-    if (!this.#options.isSeen(target)) return false;
+  /** What was never jumped to is left outside, unless another way leads there. */
+  #jump(block: Block, target: number): void {
     block.successors.push(target);
-    this.#waiting.push(target);
-    return true;
+    if (this.#options.isSeen(target)) this.#waiting.push(target);
   }
 
   /** What is called may be a jump to where another module's function is (PLT): then that jump is the last step of the block. */

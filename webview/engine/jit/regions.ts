@@ -58,6 +58,8 @@ export interface RegionsOptions {
   readonly helpers: HelperSource;
   readonly profile: Profile;
   readonly limits?: { readonly regions: number; readonly bytes: number } | undefined;
+  /** Told of instructions that this tier fails at. */
+  readonly log: (line: string) => void;
   /** The interpreter's exports: helpers by name. */
   readonly exports: WebAssembly.Exports;
 }
@@ -151,6 +153,7 @@ export class Regions {
       } catch (error) {
         if (!(error instanceof UnfitInstruction)) throw error;
         this.#unfit.add(shapeOf(error.step.row, error.step.instruction));
+        this.#options.log(`${error.message}, from now on it is interpreted: ${String(error.cause)}`);
       }
     }
   }

@@ -48,8 +48,8 @@ function multiply(signed: boolean): (context: Context) => void {
 }
 
 function imul(context: Context): void {
+  if (context.operands.length === 1) return multiply(true)(context);
   const { operands, dst, src } = context;
-  if (operands.length === 1) return multiply(true)(context);
   const b = operands.length === 3 ? context.src2.read() : dst.read(), a = src.read();
   if (dst.width === 8) {
     const { low, high } = product(context, a, b, true);
