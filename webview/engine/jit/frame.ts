@@ -32,6 +32,13 @@ export function helperSource(helpers: HelperDefinitions): HelperSource {
   };
 }
 
+/** Instructions whose descriptions change something and then may still fail are the interpreter's. */
+export class ChangedAlready extends Error {
+  constructor() {
+    super('an instruction that has changed something can not begin anew');
+  }
+}
+
 /** What is known where a block begins that only one other leads to: registers in locals, flags. */
 export interface Carried {
   readonly gpr: number;
@@ -225,7 +232,7 @@ export class RegionFrame implements Helpers {
   }
   /** The way out that leaves this instruction to the interpreter. */
   #wayBack(strays = false): Label {
-    if (this.code.stored) throw new Error('an instruction that has changed something can not begin anew');
+    if (this.code.stored) throw new ChangedAlready();
     return this.#wayOut(I64.of(this.here), RegionOutcome.interpret, this.unspent, strays);
   }
 

@@ -13,7 +13,7 @@ import type { Row } from '../x86/rows.ts';
 import { Discovery, type Region } from './discover.ts';
 import { ExitSamples } from './exits.ts';
 import { RegionWriter, UnfitInstruction, type RegionCode } from './emit.ts';
-import type { HelperSource } from './frame.ts';
+import { ChangedAlready, type HelperSource } from './frame.ts';
 import type { Profile } from './profile.ts';
 
 /** A region that the dispatcher knows. */
@@ -153,7 +153,7 @@ export class Regions {
       } catch (error) {
         if (!(error instanceof UnfitInstruction)) throw error;
         this.#unfit.add(shapeOf(error.step.row, error.step.instruction));
-        this.#options.log(`${error.message}, from now on it is interpreted: ${String(error.cause)}`);
+        if (!(error.cause instanceof ChangedAlready)) this.#options.log(`${error.message}, from now on it is interpreted: ${String(error.cause)}`);
       }
     }
   }
