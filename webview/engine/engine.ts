@@ -145,7 +145,7 @@ export class Engine {
       left -= used;
       this.#untilLook -= used;
       if (exit !== ExitCode.budget) break;
-      if (this.#untilLook <= 0 && (this.#regions || this.looked)) this.#look(thread, space);
+      if (this.#untilLook <= 0 && (this.#regions || this.looked)) this.#look(thread, space, this.#instructions + (given - left) / 16);
     } while (left > 0 && !this.#interrupted);
     return this.#ran(thread, (given - left) / 16, exit);
   }
@@ -183,12 +183,12 @@ export class Engine {
   }
 
   /** Looks where the thread is, and compiles that code if much time is spent there. */
-  #look(thread: EngineThread, space: PageTables): void {
+  #look(thread: EngineThread, space: PageTables, instructions: number): void {
     this.looked?.();
     const address = thread.rip, offset = address % 4096, frame = space.executable(address - offset);
     if (frame !== 0) {
       const isCompiled = this.#code.isCompiled(frame, offset);
-      if (isCompiled && this.#regions?.isUsable(space, address)) this.#inCompiled(space, address);
+      if (isCompiled && this.#regions?.isUsable(space, address)) this.#inCompiled(space, instructions);
       else if (this.#profile.inInterpreted(frame * 4096 + offset) && this.#regions) {
         if (isCompiled) this.#regions.dropAt(space, address);
         const before = this.#regions.seconds, success = this.#regions.compile(space, address);
@@ -207,11 +207,12 @@ export class Engine {
   }
 
   /** Code that leaves its regions much is looked at more often, to learn where to. */
-  #inCompiled(space: PageTables, address: number): void {
-    const jumps = this.#view.getInt32(Run.regionJumps, true), region = this.#view.getInt32(Run.region, true);
-    this.#view.setInt32(Run.regionJumps, 0, true);
+  #inCompiled(space: PageTables, instructions: number): void {
+    const view = this.#view, jumps = view.getInt32(Run.regionJumps, true), region = view.getInt32(Run.jumpFrom, true);
+    view.setInt32(Run.regionJumps, 0, true);
+    view.setInt32(Run.jumpFrom, 0, true);
     this.#profile.inCompiled(jumps);
-    if (region > 0 && this.#profile.isLeaving) this.#regions?.left(space, region - 1, address, this.#instructions);
+    if (region > 0 && this.#profile.isLeaving) this.#regions?.left(space, region - 1, Number(view.getBigInt64(Run.jumpTo, true)), instructions);
   }
 
   /** Number of the compiled region that can be entered at an address, -1 where there is none. */

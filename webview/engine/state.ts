@@ -80,7 +80,7 @@ export const Run = {
   /** For check/. i32, not 0: codeWritten is told of every store that misses the TLB; i32, not 0: 1 + the only region's slot that may run. */
   watchStores: 2104,
   onlyRegion: 2108,
-  /** i32: 1 + slot of the compiled region that the last jump left, 0 if it was another's, a call or a return; i32: jumps out of regions since that was looked at. */
+  /** i32: 1 + slot of the compiled region that a jump leaves, 0 until that is known; i32: jumps out of regions since that was looked at. */
   region: 2176,
   regionJumps: 2180,
   /** i32, i64, i64: flags that compiled code has left for who asks (semantics/pendingFlags.ts). The kind is 0 outside of a run and for the interpreter. */
@@ -92,6 +92,9 @@ export const Run = {
   /** i32: how often an access was not on the page where one off the same register had been (jit/anchors.ts); i64: where the last such instruction is. */
   strays: 2212,
   strayAt: 2216,
+  /** i64, i32: where the last jump out of a region led, and 1 + slot of that region; 0 if there was none since that was looked at. */
+  jumpTo: 2224,
+  jumpFrom: 2232,
   /** 64 bytes: an access that crosses a page is put together here. */
   bounce: 2112,
 } as const;

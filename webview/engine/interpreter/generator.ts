@@ -284,7 +284,11 @@ function entryOf(code: Code, entry: I32): { readonly slot: I32; readonly block: 
 
 /** Notes the region that a jump left, unless one that it had called did that. */
 function noteJump(code: Code, slot: I32, outcome: I32): void {
-  code.if(outcome.or(load32(Run.region)).eqz(), () => code.store32(Run.region, slot.add(1)));
+  code.if(outcome.or(load32(Run.region)).eqz(), () => {
+    code.store32(Run.region, slot.add(1));
+    code.store32(Run.jumpFrom, slot.add(1));
+    code.store64(Run.jumpTo, load64(Run.target));
+  });
 }
 
 /**
@@ -340,7 +344,6 @@ function writeInterpreted(code: Code, { hot, firstCold, complete }: RunParts, { 
     code.set(target, load64(Run.target));
     code.br(jump);
   };
-  code.store32(Run.region, 0);
   settleFlags(code, flagHomes(code));
   code.set(outcome, callValue(hot, rec.value, account.value));
   code.set(rec, load32(Run.record));

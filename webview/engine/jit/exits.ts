@@ -25,21 +25,30 @@ export class ExitSamples {
     this.#due *= restTimes;
   }
 
-  /** With the places and the patience of another region as well. */
+  /** With the places and the patience of another region as well, and with what that one has been left to since. */
   with(other: ExitSamples): ExitSamples {
-    return new ExitSamples([...new Set([...this.targets, ...other.targets])].slice(0, mostTargets), Math.max(this.#due, other.#due));
+    return new ExitSamples([...new Set([...this.targets, ...other.targets, ...other.#found()])].slice(0, mostTargets), Math.max(this.#due, other.#due));
   }
 
-  /** Notes that the region was left to `address`. Answers what to make it again with, when that is due. */
-  note(address: number): ExitSamples | undefined {
+  /** Notes that the region was left to `address`. */
+  note(address: number): void {
     this.#counts.set(address, (this.#counts.get(address) ?? 0) + 1);
-    if (++this.#total < this.#due) return undefined;
-    const known = new Set(this.targets);
-    const found = [...this.#counts].filter(([target, count]) => count >= least && !known.has(target)).sort(([, a], [, b]) => b - a).map(([target]) => target);
+    this.#total++;
+  }
+
+  /** What to make the region again with, when that is due. */
+  look(): ExitSamples | undefined {
+    if (this.#total < this.#due) return undefined;
+    const targets = [...this.targets, ...this.#found()].slice(0, mostTargets);
     this.#counts.clear();
     this.#total = 0;
     this.#due *= moreEachTime;
-    const targets = [...this.targets, ...found].slice(0, mostTargets);
     return targets.length > this.targets.length ? new ExitSamples(targets, this.#due) : undefined;
+  }
+
+  /** Places that it was often left to and not made with, the most frequent first. */
+  #found(): number[] {
+    const known = new Set(this.targets);
+    return [...this.#counts].filter(([target, count]) => count >= least && !known.has(target)).sort(([, a], [, b]) => b - a).map(([target]) => target);
   }
 }

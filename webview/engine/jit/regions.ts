@@ -112,13 +112,20 @@ export class Regions {
    */
   left(space: CodeSpace, slot: number, address: number, instructions: number): void {
     const region = this.#bySlot[slot];
-    if (!region || instructions < this.#nextRemake) return;
-    const found = region.exits.note(address);
+    if (!region) return;
+    region.exits.note(address);
+    const found = instructions < this.#nextRemake ? undefined : region.exits.look();
     if (!found) return;
     this.#nextRemake = instructions + instructionsPerRemake;
-    const others = found.targets.flatMap(target => this.#headedBy(space, target)).filter(other => other !== region);
-    const exits = others.reduce((all, other) => all.with(other.exits), found);
-    this.#compile(space, region.head, { exits, instead: [region, ...others] });
+    const instead = new Set([region]);
+    let exits = found;
+    // The list grows: jumps lead from the regions that begin at its places to more of them.
+    for (let i = 0; i < exits.targets.length; i++) for (const other of this.#headedBy(space, exits.targets[i]!)) {
+      if (instead.has(other)) continue;
+      instead.add(other);
+      exits = exits.with(other.exits);
+    }
+    this.#compile(space, region.head, { exits, instead: [...instead] });
   }
 
   /** The instruction at an address has often found itself on another page than was hoped for: its regions are made again without that hope. */
