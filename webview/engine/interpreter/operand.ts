@@ -1,5 +1,5 @@
 /** Operands as the interpreter finds them: fields of the record, the register file in memory, guest memory through the TLB. */
-import { load32, load64, load64From32S, load8U, loadF32, loadF64, loadV128 } from '../wasm/code.ts';
+import { load32, load64, load64From32S, load8U, loadF32, loadF64, loadV128, loadV128From32, loadV128From64 } from '../wasm/code.ts';
 import { F32, F64, I32, I64, V128 } from '../wasm/values.ts';
 import { Int, type Width } from '../semantics/int.ts';
 import { BaseOperand, loadInt, storeInt } from '../semantics/operand.ts';
@@ -184,8 +184,8 @@ export class MemoryOperand extends FrameOperand {
   override readV128(): V128 {
     const { code } = this.frame;
     if (this.width === 16 || this.width === 0) return code.let(loadV128(this.#read(16)));
-    if (this.width === 8) return code.let(V128.zero().replace64(0, load64(this.#read(8))));
-    if (this.width === 4) return code.let(V128.zero().replace32(0, load32(this.#read(4))));
+    if (this.width === 8) return code.let(loadV128From64(this.#read(8)));
+    if (this.width === 4) return code.let(loadV128From32(this.#read(4)));
     return code.let(V128.zero().replace32(0, loadInt(this.width as Width, this.#read(this.width)).i32));
   }
   override writeV128(value: V128): void {

@@ -1,5 +1,5 @@
 /** Operands of a region's instructions: constants, registers in locals, guest memory. See semantics/contract.ts. */
-import { load16U, load32, load64, loadF32, loadF64, loadV128 } from '../wasm/code.ts';
+import { load16U, load32, load64, loadF32, loadF64, loadV128, loadV128From32, loadV128From64 } from '../wasm/code.ts';
 import { F32, F64, I32, I64, V128 } from '../wasm/values.ts';
 import { BaseOperand, loadInt, storeInt } from '../semantics/operand.ts';
 import { Int, type Width } from '../semantics/int.ts';
@@ -157,8 +157,8 @@ export class MemoryOperand extends BaseOperand {
     const { code } = this.#frame;
     switch (this.width) {
       case 16: case 0: return code.let(loadV128(this.#at(16)));
-      case 8: return code.let(V128.zero().replace64(0, load64(this.#at(8))));
-      case 4: return code.let(V128.zero().replace32(0, load32(this.#at(4))));
+      case 8: return code.let(loadV128From64(this.#at(8)));
+      case 4: return code.let(loadV128From32(this.#at(4)));
       case 2: return code.let(V128.zero().replace32(0, load16U(this.#at(2))));
       default: return code.let(V128.zero().replace32(0, loadInt(1, this.#at(1)).i32));
     }
@@ -175,8 +175,14 @@ export class MemoryOperand extends BaseOperand {
     return this.#frame.code.let(loadInt(width, this.#at(width)).i32);
   }
   override readLow64(): I64 { return this.#frame.code.let(load64(this.#at(8))); }
-  override writeF32(value: F32): void { this.writeLow32(value.asI32()); }
-  override writeF64(value: F64): void { this.writeLow64(value.asI64()); }
+  override writeF32(value: F32): void {
+    const pinned = this.#frame.code.let(value);
+    this.#frame.code.storeF32(this.#at(4, true), pinned);
+  }
+  override writeF64(value: F64): void {
+    const pinned = this.#frame.code.let(value);
+    this.#frame.code.storeF64(this.#at(8, true), pinned);
+  }
   override writeLow32(value: I32): void {
     const width = Math.min(4, this.width) as Width, pinned = this.#frame.code.let(value);
     storeInt(this.#frame.code, this.#at(width, true), Int.cut(width, pinned));

@@ -27,7 +27,7 @@ function scalar(bytes: 4 | 8): (context: Context) => void {
     // Zeros are written behind what comes from memory.
     if (src.isMemory) return knowing(whole, () => (bytes === 8 ? 2 : 2 | 8))(context);
     const low = bytes === 8 ? Calm.low64 : Calm.low32, rest = bytes === 8 ? 2 : 8;
-    knowing(() => (bytes === 4 ? dst.writeLow32(src.readLow32()) : dst.writeLow64(src.readLow64())), (to, from) => (from & low) | (to & rest))(context);
+    knowing(() => (bytes === 4 ? dst.writeF32(src.readF32()) : dst.writeF64(src.readF64())), (to, from) => (from & low) | (to & rest))(context);
   };
 }
 
@@ -58,8 +58,8 @@ function movdq(bytes: 4 | 8): (context: Context) => void {
 
 /** The upper half of a register with memory: MOVHPS, MOVHPD. */
 function high({ dst, src }: Context): void {
-  if (dst.isMemory) dst.write(Int.clean(8, src.readV128().extract64(1)));
-  else dst.writeV128(dst.readV128().replace64(1, src.readLow64()));
+  if (dst.isMemory) dst.writeF64(src.readV128().extractF64(1));
+  else dst.writeV128(dst.readV128().replaceF64(1, src.readF64()));
 }
 
 function shuffled(indices: readonly number[]): (context: Context) => void {
@@ -284,11 +284,11 @@ export const sseMoves: Descriptions = {
     enterMmx();
     dst.writeLow64(value);
   },
-  MOVLPS: ({ dst, src }) => dst.writeLow64(src.readLow64()),
-  MOVLPD: ({ dst, src }) => dst.writeLow64(src.readLow64()),
+  MOVLPS: ({ dst, src }) => dst.writeF64(src.readF64()),
+  MOVLPD: ({ dst, src }) => dst.writeF64(src.readF64()),
   MOVHPS: high, MOVHPD: high,
-  MOVHLPS: ({ dst, src }) => dst.writeLow64(src.readV128().extract64(1)),
-  MOVLHPS: ({ dst, src }) => dst.writeV128(dst.readV128().replace64(1, src.readLow64())),
+  MOVHLPS: ({ dst, src }) => dst.writeF64(src.readV128().extractF64(1)),
+  MOVLHPS: ({ dst, src }) => dst.writeV128(dst.readV128().replaceF64(1, src.readF64())),
   MOVSLDUP: ({ dst, src }) => dst.writeV128(src.readV128().shuffle(V128.zero(), lanes(4, [0, 0, 2, 2]))),
   MOVSHDUP: ({ dst, src }) => dst.writeV128(src.readV128().shuffle(V128.zero(), lanes(4, [1, 1, 3, 3]))),
   MOVDDUP: knowing(({ dst, src }) => dst.writeV128(V128.splat64(src.readLow64())), (_, from) => (from & Calm.low64) * 3),

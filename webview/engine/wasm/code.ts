@@ -409,6 +409,9 @@ export const load64From32S = (address: Int32, offset = 0): I64 => load('i64', 0x
 export const loadF32 = (address: Int32, offset = 0): F32 => load('f32', 0x2a, address, offset);
 export const loadF64 = (address: Int32, offset = 0): F64 => load('f64', 0x2b, address, offset);
 export const loadV128 = (address: Int32, offset = 0): V128 => load('v128', 0, address, offset, true);
+/** Four or eight bytes, and zeros above them. */
+export const loadV128From32 = (address: Int32, offset = 0): V128 => load('v128', 92, address, offset, true);
+export const loadV128From64 = (address: Int32, offset = 0): V128 => load('v128', 93, address, offset, true);
 
 /** Encodes a function body for the code section: locals, instructions, end. */
 export function encodeBody(code: Code): Bytes {
