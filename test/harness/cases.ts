@@ -15,20 +15,23 @@ export const READONLY = 0x20010000;
 export const GS_BASE = 0x10000000;
 
 /** Of a case's state, which its code stands before. */
-const STATE_SIZE = 16 * 8 + 16 + 512 + WINDOW_SIZE;
+export const STATE_SIZE = 16 * 8 + 16 + 512 + WINDOW_SIZE;
 export const RESULT_SIZE = 16 + 8 + 16 * 8 + 16 + 512 + WINDOW_SIZE;
 
-const offsets = { gpr: 0, rip: 128, rflags: 136, fx: 144, window: 656 } as const;
+export const offsets = { gpr: 0, rip: 128, rflags: 136, fx: 144, window: 656 } as const;
 
 /** A view of one state inside a buffer of cases or results. */
 export class State {
   readonly view: DataView;
   readonly bytes: Uint8Array;
+  /** All of it. */
+  readonly words: Int32Array;
 
-  /** `at` is where the state starts in `buffer`. */
+  /** `at`, a multiple of 4, is where the state starts in `buffer`. */
   constructor(buffer: Uint8Array, at: number) {
     this.bytes = buffer.subarray(at, at + offsets.window + WINDOW_SIZE);
     this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+    this.words = new Int32Array(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength / 4);
   }
 
   /** General register by encoding. */
@@ -37,6 +40,10 @@ export class State {
   }
   setGpr(number: number, value: bigint): void {
     this.view.setBigUint64(offsets.gpr + number * 8, value, true);
+  }
+  setHalves(number: number, low: number, high: number): void {
+    this.view.setUint32(offsets.gpr + number * 8, low, true);
+    this.view.setUint32(offsets.gpr + number * 8 + 4, high, true);
   }
   get rip(): number {
     return Number(this.view.getBigUint64(offsets.rip, true));
@@ -112,7 +119,7 @@ function runner(): string {
 /** Runs all cases natively. Throws if the runner fails. */
 export function runNatively(cases: Cases): (index: number) => NativeResult {
   const done = spawnSync(runner(), [`${cases.codeSize}`], { input: cases.buffer, maxBuffer: cases.count * RESULT_SIZE + 4096 });
-  const output = new Uint8Array(done.stdout);
+  const { stdout } = done, output = new Uint8Array(stdout.buffer, stdout.byteOffset, stdout.length);
   if (done.status !== 0 || output.length !== cases.count * RESULT_SIZE) throw new Error(`runner: status ${done.status}, ${done.signal}: ${done.stderr}`);
   const view = new DataView(output.buffer, output.byteOffset);
   return index => {

@@ -1,7 +1,7 @@
 /** Says where the engine and the machine's CPU differ in the outcome of an instruction case. */
 import { undefinedFlags } from '../engine/undefinedFlags.ts';
 import type { Row } from '../../webview/engine/x86/rows.ts';
-import type { Cases, NativeResult } from './cases.ts';
+import { STATE_SIZE, WINDOW_SIZE, offsets, type Cases, type NativeResult } from './cases.ts';
 
 /** CF PF AF ZF SF DF OF AC. */
 const comparedFlags = 0x40cd5;
@@ -34,6 +34,25 @@ function withinUnits(ours: Uint8Array, native: Uint8Array, units: number): Uint8
   return merged;
 }
 
+/** Of each word of a state the bits that are compared where nothing is tolerated. */
+function comparedBits(flags: number): Int32Array {
+  const bytes = new Uint8Array(STATE_SIZE);
+  bytes.fill(255, 0, offsets.rflags);
+  bytes.set([flags & 255, flags >> 8 & 255, flags >> 16 & 255], offsets.rflags);
+  for (let at = 0; at < 512; at++) if (comparedFx(at)) bytes[offsets.fx + at] = 255;
+  bytes.fill(255, offsets.window, offsets.window + WINDOW_SIZE);
+  return new Int32Array(bytes.buffer);
+}
+
+/** True if two outcomes are the same in all that is compared: most are, and it takes little to see it. */
+function isSame(ours: NativeResult, native: NativeResult, bits: Int32Array): boolean {
+  if (ours.signal !== native.signal || ours.trap !== native.trap) return false;
+  if (native.trap === 14 && (((ours.error ^ native.error) & 18) !== 0 || ours.address !== native.address)) return false;
+  const a = ours.state.words, b = native.state.words;
+  for (let i = 0; i < bits.length; i++) if (((a[i]! ^ b[i]!) & bits[i]!) !== 0) return false;
+  return true;
+}
+
 /** Control word, ST(0), ST(1) for a message. */
 const stack = (fx: Uint8Array): string => [0, 32, 48].map(at => Buffer.from(fx.subarray(at, at + (at === 0 ? 2 : 10)).slice().reverse()).toString('hex')).join(' ');
 
@@ -43,23 +62,27 @@ export class InstructionComparison {
   /** Cases that only agree by the units that results may differ by. */
   tolerated = 0;
   readonly #row: Row;
-
   readonly #units: number;
+  readonly #undefinedFlags: number;
+  readonly #bits: Int32Array;
 
   /** x87 results may differ by `units` of the last of 64 bits. */
   constructor(row: Row, units = 0) {
     this.#row = row;
     this.#units = units;
+    this.#undefinedFlags = undefinedFlags[row.operation] ?? 0;
+    this.#bits = comparedBits(comparedFlags & ~this.#undefinedFlags);
   }
 
-  /** Compares one outcome; a difference becomes a line with the instruction's bytes. */
-  add(cases: Cases, index: number, ours: NativeResult, native: NativeResult): void {
+  /** Compares one outcome; a difference becomes a line with the instruction's bytes. `name`: how the case can be had again. */
+  add(cases: Cases, index: number, ours: NativeResult, native: NativeResult, name = (): string => ''): void {
+    if (isSame(ours, native, this.#bits)) return;
     const found = [...signals(ours, native, ownOrder.test(this.#row.operation) ? ~0xfffn : -1n), ...this.#registers(cases, index, ours, native)];
     // An ENTER that faults may have stored some of the frame pointers.
     if (this.#row.operation !== 'ENTER' || native.signal === 5) found.push(...memory(ours, native, this.#row.operation.startsWith('FXSAVE')));
     if (found.length === 0) return;
-    const bytes = Buffer.from(cases.code(index)).toString('hex').replace(/(cc)+$/, '');
-    this.differences.push(`${this.#row.source.join(' ')}: ${bytes}: ${found.join('; ')}`);
+    const bytes = Buffer.from(cases.code(index)).toString('hex').replace(/(cc06)?(cc)*$/, '');
+    this.differences.push(`${name()}${this.#row.source.join(' ')}: ${bytes}: ${found.join('; ')}`);
   }
 
   #registers(cases: Cases, index: number, ours: NativeResult, native: NativeResult): string[] {
@@ -68,7 +91,7 @@ export class InstructionComparison {
       const [a, b] = [ours.state.gpr(r), native.state.gpr(r)];
       if (a !== b) found.push(`r${r} is ${hex(a)}, not ${hex(b)}, was ${hex(cases.state(index).gpr(r))}`);
     }
-    const mask = comparedFlags & ~(undefinedFlags[this.#row.operation] ?? 0);
+    const mask = comparedFlags & ~this.#undefinedFlags;
     const flags = (ours.state.rflags ^ native.state.rflags) & mask;
     if (flags !== 0) found.push(`flags differ in ${hex(flags)}: ${hex(ours.state.rflags)}, not ${hex(native.state.rflags)}, were ${hex(cases.state(index).rflags)}`);
     const fx = ours.state.fx;

@@ -7,6 +7,17 @@ export class Random {
     for (let i = 0; i < 8; i++) this.next();
   }
 
+  /** One for each list of integers, such as a run's seed and what is made. */
+  static of(...parts: readonly number[]): Random {
+    let seed = 0;
+    for (const part of parts) {
+      seed = Math.imul(seed ^ part, 0x85ebca6b);
+      seed = Math.imul(seed ^ seed >>> 13, 0xc2b2ae35);
+      seed ^= seed >>> 16;
+    }
+    return new Random(seed);
+  }
+
   /** 0 to 2^32 - 1. */
   next(): number {
     let x = this.#state;

@@ -68,12 +68,23 @@ static void store(int number, siginfo_t *info, ucontext_t *context) {
   memcpy(r->state.window, (void *)WINDOW, 512);
 }
 
+/* Puts code between INT3s. Mostly it is there already: to write it again would cost much more. */
+static void put(const char *code) {
+  static char wanted[0x2000];
+  char *here = wanted + (START - CODE);
+  if (at == 0 || memcmp(here, code, codeSize) != 0) {
+    memset(wanted, 0xcc, sizeof wanted);
+    memcpy(here, code, codeSize);
+  }
+  /* All of it: bit strings reach far. */
+  if (memcmp((void *)CODE, wanted, sizeof wanted) != 0) memcpy((void *)CODE, wanted, sizeof wanted);
+}
+
 static void load(ucontext_t *context) {
   char *code = inputs + at * (codeSize + sizeof(struct state));
   struct state *s = (struct state *)(code + codeSize);
   greg_t *regs = context->uc_mcontext.gregs;
-  memset((void *)CODE, 0xcc, 0x2000);  /* bit strings reach far */
-  memcpy((void *)START, code, codeSize);
+  put(code);
   memset((void *)DATA, 0, 0x2000);
   memcpy((void *)WINDOW, s->window, 512);
   for (int i = 0; i < 16; i++) regs[order[i]] = s->gpr[i];
