@@ -167,7 +167,7 @@ export class RegionWriter {
     };
     this.#dispatched = dispatched(region);
     this.#only = ledToOnce(region, this.#dispatched);
-    this.#liveness = new FlagLiveness(address => this.#blockAt(address));
+    this.#liveness = new FlagLiveness(region);
   }
 
   #blockAt(address: number): Block | undefined {

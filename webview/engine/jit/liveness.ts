@@ -1,7 +1,7 @@
-/** Where status flags matter: not at the start of a block that sets them all before anything reads them or can leave the region. */
+/** Where status flags matter: not at the start of a block from which all are set before anything reads them or can leave the region. */
 import { OPERAND, Operand } from '../x86/instruction.ts';
 import { operandAt } from '../x86/operands.ts';
-import { Ending, type Block, type Step } from './discover.ts';
+import { Ending, type Block, type Region, type Step } from './discover.ts';
 
 /** Set every status flag, read none, and can't leave when their operands are registers and constants. */
 const defining: ReadonlySet<string> = new Set(['ADD', 'SUB', 'CMP', 'AND', 'OR', 'XOR', 'TEST', 'NEG']);
@@ -16,13 +16,14 @@ function hasOnlyRegisters({ row, instruction }: Step, scratch: Operand): boolean
 }
 
 export class FlagLiveness {
-  readonly #find: (address: number) => Block | undefined;
+  readonly #order: ReadonlyMap<number, number>;
+  readonly #blocks: readonly Block[];
   readonly #known = new Map<Block, boolean>();
   readonly #scratch = new Operand();
 
-  /** `find` gives the region's block at an address. */
-  constructor(find: (address: number) => Block | undefined) {
-    this.#find = find;
+  constructor({ order, blocks }: Pick<Region, 'order' | 'blocks'>) {
+    this.#order = order;
+    this.#blocks = blocks;
   }
 
   /** True if the flags at the start of `block` may be seen by anybody. */
@@ -45,7 +46,8 @@ export class FlagLiveness {
       if (!isMoved || !transparent.has(operation)) return true;
     }
     if (block.ending === Ending.interpreted || block.isIndirect || block.successors.length !== 1) return true;
-    const next = this.#find(block.successors[0]!);
-    return !next || this.isLive(next);
+    const next = this.#order.get(block.successors[0]!);
+    // Where a branch leads back, the budget may be spent.
+    return next === undefined || next <= this.#order.get(block.address)! || this.isLive(this.#blocks[next]!);
   }
 }
