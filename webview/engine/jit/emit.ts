@@ -22,6 +22,7 @@ import { perfectHash } from './perfectHash.ts';
 import { Loop, blocksOf, type Item } from './layout.ts';
 import { FlagLiveness } from './liveness.ts';
 import { RegionFrame, type Carried, type HelperSource } from './frame.ts';
+import { Steadiness } from './steady.ts';
 import { GeneralOperand, ImmediateOperand, MemoryOperand, MmxOperand, NumberedOperand, PlaceOperand, XmmOperand } from './operands.ts';
 
 /** What is taken from the budget for an instruction. */
@@ -140,6 +141,7 @@ export class RegionWriter {
   /** Blocks that a dispatch may lead to. */
   readonly #dispatched: ReadonlySet<Block>;
   readonly #liveness: FlagLiveness;
+  readonly #steady = new Map<Loop, Steadiness>();
   #position = 0;
   #hasLeft = false;
 
@@ -197,9 +199,9 @@ export class RegionWriter {
   }
 
   #loop(loop: Loop): void {
-    const { code } = this.#frame, write = (): void => code.loop(top => this.#scope(loop.items, { of: loop, top }));
-    if ([...loop.blocks].some(block => block.callsOut || block.address === RESOLVER)) write();
-    else this.#frame.keep(write);
+    const { code } = this.#frame, blocks = [...loop.blocks], write = (): void => code.loop(top => this.#scope(loop.items, { of: loop, top }));
+    if (blocks.some(block => block.callsOut)) write();
+    else this.#frame.loop(write, !blocks.some(block => block.address === RESOLVER));
   }
 
   /** Where a scope begins: goes on to the block that is to be entered. */
@@ -229,7 +231,7 @@ export class RegionWriter {
     if (block.address === RESOLVER) return this.#resolver();
     code.set(frame.left, frame.left.value.sub(block.steps.length * instructionCost));
     for (const [i, step] of block.steps.entries()) {
-      const error = code.attempt(() => this.#step(step, block, (block.steps.length - i) * instructionCost));
+      const error = code.attempt(() => this.#step(block, i));
       if (error) throw new UnfitInstruction(step, error);
     }
     if (block.ending === Ending.interpreted) frame.leave(block.next, RegionOutcome.interpret);
@@ -356,14 +358,14 @@ export class RegionWriter {
     this.#frame.leaveTo(goal.value);
   }
 
-  #step(step: Step, block: Block, unspent: number): void {
-    const { address, row, instruction } = step, frame = this.#frame, control = this.#control;
+  #step(block: Block, at: number): void {
+    const step = block.steps[at]!, { address, row, instruction } = step, frame = this.#frame, control = this.#control;
     const form = this.#forms.formOf(row, instruction);
-    frame.begin(address, unspent, !comparing.has(row.operation));
+    frame.begin(address, (block.steps.length - at) * instructionCost, !comparing.has(row.operation));
     control.behind = address + instruction.length;
     control.target = control.behind + instruction.immediate;
     this.#memory.segment = segmentSlot(segmentOf(row, instruction));
-    const operands = row.operands.map((_, index) => this.#operand(step, index));
+    const operands = row.operands.map((_, index) => this.#operand(block, at, index));
     this.#registers.increased = increases(row, operands) ? operands[0]!.registerNumber().constant! : -1;
     if (this.#registers.increased >= 0) this.#registers.by = row.operation === 'ADD' ? instruction.immediate : -instruction.immediate;
     this.#descriptions[row.operation]!(new StepContext(this.#parts, form, operands));
@@ -372,20 +374,30 @@ export class RegionWriter {
     if (step === block.steps.at(-1) && (row.operation === 'SYSCALL' || row.operation.startsWith('INT'))) this.#hasLeft = true;
   }
 
-  #operand({ row, instruction, address }: Step, index: number): BaseOperand {
-    const resolved = this.#scratch, frame = this.#frame;
+  #operand(block: Block, at: number, index: number): BaseOperand {
+    const { row, instruction, address } = block.steps[at]!, resolved = this.#scratch, frame = this.#frame;
     operandAt(row, index, instruction, true, resolved);
     const { kind, number, width, low, high } = resolved;
     switch (kind) {
       case OPERAND.GENERAL: case OPERAND.HIGH_BYTE: return new GeneralOperand(this.#registers, width, number, kind === OPERAND.HIGH_BYTE);
       case OPERAND.XMM: return new XmmOperand(frame, width, number);
       case OPERAND.MMX: return new MmxOperand(frame, width, number);
-      case OPERAND.MEMORY: return new MemoryOperand(frame, width, this.#address(row, instruction, address), (row.flags & FLAG.ALIGNED) !== 0, placeOf(row, instruction));
+      case OPERAND.MEMORY: return new MemoryOperand(
+        frame, width, this.#address(row, instruction, address), (row.flags & FLAG.ALIGNED) !== 0, placeOf(row, instruction), this.#steadiness?.pageOf(block, at));
       case OPERAND.STRING_SOURCE: case OPERAND.STRING_DESTINATION: return new PlaceOperand(width, 'string');
       case OPERAND.RELATIVE: return new PlaceOperand(width, 'branch');
       case OPERAND.IMMEDIATE: return new ImmediateOperand(width, low, high);
       default: return new NumberedOperand(width, number);
     }
+  }
+
+  /** Of the innermost loop around what is being written. */
+  get #steadiness(): Steadiness | undefined {
+    const loop = this.#scopes.findLast(scope => scope.loop)?.loop!.of;
+    if (!loop) return undefined;
+    const known = this.#steady.get(loop) ?? new Steadiness(loop);
+    this.#steady.set(loop, known);
+    return known;
   }
 
   /** Effective address with its segment. */

@@ -12,6 +12,7 @@ import { FlagKind, flagHomes, settleFlags, valuesOf, type FlagPlaces, type Place
 import { tlbHit, tlbSlot } from '../mmu/translate.ts';
 import { RegionOutcome, Run, STATE, Slot, Tlb } from '../state.ts';
 import { Anchors, type AnchorsAt, type Place as MemoryPlace } from './anchors.ts';
+import { PageCaches } from './pageCaches.ts';
 import { RegionFlags, type CarriedFlags } from './flags.ts';
 import { RegisterLocals } from './registerLocals.ts';
 
@@ -85,6 +86,7 @@ export class RegionFrame implements Helpers {
   /** Registers are in memory, written at once; locals hold those that the block at hand has used. Otherwise they are in locals throughout. */
   readonly #writesThrough: boolean;
   readonly #anchors: Anchors;
+  readonly #pages: PageCaches;
   /** Accesses off one register are on one page most of the time. */
   readonly #reusesTranslations: boolean;
   /** Some instruction of the region works on vectors. */
@@ -94,6 +96,7 @@ export class RegionFrame implements Helpers {
   constructor(code: Code, source: HelperSource, writesThrough: boolean, usesXmm: boolean, reusesTranslations: boolean) {
     this.code = code;
     this.#anchors = new Anchors(code);
+    this.#pages = new PageCaches(code);
     this.#reusesTranslations = reusesTranslations;
     this.#usesXmm = usesXmm;
     this.#writesThrough = writesThrough;
@@ -154,8 +157,11 @@ export class RegionFrame implements Helpers {
     this.#gpr.reload();
     this.#xmm.reload();
   }
-  /** Writes a loop that calls nothing compiled: throughout it locals hold what it uses, which is loaded before it. */
-  keep(loop: () => void): void {
+  /** Writes a loop that calls nothing compiled. `keeps`: throughout it locals hold what it uses, which is loaded before it. */
+  loop(loop: () => void, keeps: boolean): void {
+    this.#pages.loop(keeps ? () => this.#keep(loop) : loop);
+  }
+  #keep(loop: () => void): void {
     const { code } = this, { length } = code.out, gpr = this.#gpr, xmm = this.#xmm;
     if (!this.#writesThrough || gpr.kept !== undefined) return loop();
     gpr.kept = xmm.kept = 0;
@@ -296,18 +302,26 @@ export class RegionFrame implements Helpers {
   }
 
   // ---------------------------------------------------------------- memory
-  /** Host address of `size` bytes, pinned. `place`: what the address is made of, if it is no more than a register and a displacement. */
-  translate(address: I64, size: number, write: boolean, place?: MemoryPlace): I32 {
+  /**
+   * Host address of `size` bytes, pinned. `place`: what the address is made of, if it is no more than a register and a displacement. `page`: a name
+   * for the page that it is on for many turns of the loop at hand.
+   */
+  translate(address: I64, size: number, write: boolean, place?: MemoryPlace, page?: string): I32 {
     const { code } = this, near = place && this.#reusesTranslations ? this.#anchors.find(place, size, write, !this.#isOnSomeWays) : undefined;
     if (near) {
       if (near.elsewhere.constant !== 0) code.brIf(this.#wayBack(true), near.elsewhere);
       return code.let(near.host);
     }
-    const slot = code.let(tlbSlot(address));
-    this.leaveIf(tlbHit(address, slot, size, write).eqz());
-    const host = code.let(address.toI32().add(load32(slot, Tlb.base + Tlb.addend)));
+    const known = page === undefined ? undefined : this.#pages.find(`${page} ${write}`, address, size, () => this.#lookUp(address, size, write));
+    const host = known ?? code.let(address.toI32().add(this.#lookUp(address, size, write)));
     if (place && this.#reusesTranslations && !this.#isOnSomeWays) this.#anchors.set(place, size, address.toI32(), host, write);
     return host;
+  }
+  /** What the host address has more than the low half of the guest's, by the TLB. */
+  #lookUp(address: I64, size: number, write: boolean): I32 {
+    const slot = this.code.let(tlbSlot(address));
+    this.leaveIf(tlbHit(address, slot, size, write).eqz());
+    return load32(slot, Tlb.base + Tlb.addend);
   }
   store(address: I64, width: Width, value: Int, place?: MemoryPlace): void {
     const pinned = this.pin(value);

@@ -5,7 +5,7 @@
 import type { Block } from './discover.ts';
 
 export class Loop {
-  /** The head is the first block of the first item. */
+  /** The head is the first block of the first item, which may be a loop with the same head. */
   readonly items: readonly Item[];
   /** Blocks in it. */
   readonly blocks: ReadonlySet<Block>;
@@ -16,7 +16,8 @@ export class Loop {
   }
 
   get head(): Block {
-    return this.items[0] as Block;
+    const [first] = this.items as [Item];
+    return first instanceof Loop ? first.head : first;
   }
 }
 
@@ -33,9 +34,36 @@ export type Edges = (block: Block) => readonly Block[];
 export function layOut(blocks: readonly Block[], edges: Edges): Item[] {
   return components(blocks, edges).map(component => {
     const [head] = component as [Block];
-    if (component.length === 1) return edges(head).includes(head) ? new Loop([head]) : head;
-    return new Loop([head, ...layOut(component.slice(1), edges)]);
+    if (component.length === 1 && !edges(head).includes(head)) return head;
+    return nest(component, edges);
   });
+}
+
+/** More branches that lead back to one head are ways through one loop. */
+const mostBranchesBack = 2;
+
+/**
+ * A loop. Where two branches lead back to its head, what only one of them goes through is an inner loop: a region begins where most time is
+ * spent, which makes the head of an inner loop the head of those around it.
+ */
+function nest(loop: readonly Block[], edges: Edges): Loop {
+  const [head] = loop as [Block];
+  const last = loop.filter(block => edges(block).includes(head));
+  const bodies = last.includes(head) ? [new Set([head])] : last.map(block => bodyOf(head, block, loop, edges));
+  const inner = bodies.reduce((least, body) => (body.size < least.size ? body : least));
+  const rest = loop.filter(block => !inner.has(block));
+  if (rest.length === 0 || bodies.length > mostBranchesBack) return new Loop([head, ...layOut(loop.slice(1), edges)]);
+  return new Loop([nest(loop.filter(block => inner.has(block)), edges), ...layOut(rest, edges)]);
+}
+
+/** Blocks of a loop that lead to `last` without going through the head, and the head. */
+function bodyOf(head: Block, last: Block, loop: readonly Block[], edges: Edges): Set<Block> {
+  const body = new Set([head, last]);
+  for (let size = 0; size < body.size;) {
+    size = body.size;
+    for (const block of loop) if (!body.has(block) && edges(block).some(next => next !== head && body.has(next))) body.add(block);
+  }
+  return body;
 }
 
 /** Strongly connected components of the graph that `blocks` are, in topological order, each in the order of `blocks` (R. Tarjan, 1972). */

@@ -119,16 +119,18 @@ export class MemoryOperand extends BaseOperand {
   override get isMemory(): boolean { return true; }
   readonly #frame: RegionFrame;
   readonly #place: Place | undefined;
+  readonly #page: string | undefined;
   readonly #address: I64;
   /** What is still to be checked before the first access. */
   #aligned: boolean;
   #host: I32 | undefined;
 
-  /** `place`: see RegionFrame.translate. */
-  constructor(frame: RegionFrame, width: number, address: I64, aligned: boolean, place: Place | undefined) {
+  /** `place`, `page`: see RegionFrame.translate. */
+  constructor(frame: RegionFrame, width: number, address: I64, aligned: boolean, place: Place | undefined, page: string | undefined) {
     super(width);
     this.#frame = frame;
     this.#place = place;
+    this.#page = page;
     this.#address = frame.code.let(address);
     this.#aligned = aligned && width > 1;
   }
@@ -140,7 +142,7 @@ export class MemoryOperand extends BaseOperand {
   }
 
   #at(size: number, write = false): I32 {
-    return this.#frame.translate(this.address(), size, write, this.#place);
+    return this.#frame.translate(this.address(), size, write, this.#place, this.#page);
   }
 
   override read(): Int { return this.#frame.pin(loadInt(this.width as Width, this.#at(this.width))); }
