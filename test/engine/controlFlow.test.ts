@@ -115,6 +115,7 @@ class Machine {
     thread.saveFpu(fpu);
     const result = new Map([['exit', String(exit)], ['rip', thread.rip.toString(16)], ['flags', thread.rflags.toString(16)]]);
     for (const [name, reg] of Object.entries(Reg)) result.set(name, `${thread.getHigh(reg).toString(16)}:${(thread.getInt(reg) >>> 0).toString(16)}`);
+    result.set('mxcsr', Buffer.from(fpu.subarray(24, 28)).toString('hex'));
     for (let i = 0; i < 16; i++) result.set(`xmm${i}`, Buffer.from(fpu.subarray(160 + 16 * i, 176 + 16 * i)).toString('hex'));
     for (const [address, size] of [[DATA, DATA_SIZE], [STACK, STACK_SIZE]] as const) {
       const bytes = Buffer.from(this.#read(address, size).buffer);

@@ -53,7 +53,7 @@ export function goldenCode(code: Uint8Array, length = code.length): string {
     isFit: row => Object.hasOwn(descriptions, row.operation),
   }, PAGE).find();
   if (!region) throw new Error('no region');
-  const written = new RegionWriter(region, descriptions, forms, source, false, true).write();
+  const written = new RegionWriter(region, descriptions, forms, source, { isInexactLikely: false, reusesTranslations: true, expectsNear: true }).write();
   const functions = written.imports.map(name => {
     const { parameters, result } = source(name);
     return { name, parameters: parameters.length, result: result !== undefined };

@@ -73,7 +73,7 @@ class ProgramWriter {
     this.#instructions = weighted([
       [8, () => this.#arithmetic()], [4, () => this.#arithmeticImmediate()], [8, () => this.#move()], [3, () => this.#unary()], [3, () => this.#shift()],
       [2, () => this.#multiply()], [2, () => this.#scan()], [4, () => this.#conditional()], [3, () => this.#lea()], [3, () => this.#extend()],
-      [3, () => this.#vector()], [3, () => this.#pushPop()],
+      [3, () => this.#vector()], [5, () => this.#double()], [3, () => this.#pushPop()],
     ]);
     this.#statements = weighted([
       [3, () => this.#straight()], [6, () => this.#if()], [5, () => this.#loop()], [3, () => this.#switch()], [5, () => this.#call()],
@@ -452,6 +452,19 @@ class ProgramWriter {
       case 2: return this.#emit([0x0f, random.pick([0xfc, 0xfd, 0xfe, 0xd4])], xmm, { displacement: DATA + 4096 - 128 + 16 * random.below(16) }, 4, 0x66);
       case 3: return this.#emit([0x0f, random.pick([0x6e, 0x7e])], xmm, this.#place(), random.pick([4, 8]), 0x66);
       default: return this.#emit([0x0f, random.pick([0xfc, 0xfd, 0xfe, 0xd4, 0xef, 0x6f])], xmm, random.below(6), 4, 0x66);
+    }
+  }
+  /** Numbers come from integers for the most part; what is in memory, and becomes of them in loops, may be anything. */
+  #double(): void {
+    const random = this.#random, xmm = 6 + random.below(6), other = 6 + random.below(6), arithmetic = random.pick([0x58, 0x58, 0x59, 0x5c, 0x5e, 0x51]);
+    switch (random.below(9)) {
+      case 0: case 1: return this.#emit([0x0f, 0x2a], xmm, this.#value(), random.pick([4, 4, 8]), 0xf2);
+      case 2: case 3: return this.#emit([0x0f, arithmetic], xmm, random.oneIn(4) ? this.#memory() : other, 4, 0xf2);
+      case 4: return this.#emit([0x0f, arithmetic], xmm, other, 4, 0x66);
+      case 5: return this.#emit([0x0f, random.pick([0x10, 0x11, 0x11])], xmm, this.#memory(), 4, 0xf2);
+      case 6: return this.#emit([0x0f, random.pick([0x14, 0x15, 0x28])], xmm, other, 4, 0x66);
+      case 7: return random.oneIn(2) ? this.#emit([0x0f, 0x57], xmm, xmm, 4, 0x66) : this.#emit([0x0f, 0x2c], this.#value(), xmm, random.pick([4, 8]), 0xf2);
+      default: return this.#emit([0x0f, random.pick([0x2e, 0x2f])], xmm, other, 4, 0x66);
     }
   }
   #pushPop(): void {

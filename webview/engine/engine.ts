@@ -42,7 +42,7 @@ export type Tiers = 'interpreter' | 'jit' | 'eager' | 'check';
 /** Why a run ended: the numbers of the kernel's Exit. */
 export type EngineExit = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14;
 
-/** Strays (Run.strays) between two looks that cost less than looking translations up would. */
+/** Strays and outliers (Run) between two looks that cost less than what they spare. */
 const mostStrays = 64;
 
 /** A longer run than this many instructions would not fit into the count. */
@@ -200,10 +200,14 @@ export class Engine {
   }
 
   #lookForStrays(space: PageTables): void {
-    const strays = this.#view.getInt32(Run.strays, true);
-    if (strays === 0) return;
-    this.#view.setInt32(Run.strays, 0, true);
-    if (strays > mostStrays) this.#regions?.strayed(space, Number(this.#view.getBigInt64(Run.strayAt, true)));
+    const look = (count: number, at: number, tell: (address: number) => void): void => {
+      const number = this.#view.getInt32(count, true);
+      if (number === 0) return;
+      this.#view.setInt32(count, 0, true);
+      if (number > mostStrays) tell(Number(this.#view.getBigInt64(at, true)));
+    };
+    look(Run.strays, Run.strayAt, address => this.#regions?.strayed(space, address));
+    look(Run.outliers, Run.outlierAt, address => this.#regions?.outlying(space, address));
   }
 
   /** Code that leaves its regions much is looked at more often, to learn where to. */

@@ -92,6 +92,12 @@ export const Run = {
   /** i32: how often an access was not on the page where one off the same register had been (jit/anchors.ts); i64: where the last such instruction is. */
   strays: 2212,
   strayAt: 2216,
+  /** The same of numbers that were not where compiled code expects them (semantics/floatKnowledge.ts NEAR). */
+  outliers: 2280,
+  outlierAt: 2272,
+  /** 16 bytes each: see semantics/floats.ts nearWords. */
+  nearFirst: 2240,
+  nearLimit: 2256,
   /** i64, i32: where the last jump out of a region led, and 1 + slot of that region; 0 if there was none since that was looked at. */
   jumpTo: 2224,
   jumpFrom: 2232,

@@ -87,7 +87,7 @@ export function writeForm(frame: Frame, form: Form, description: Description, he
     code, row: form.row, size: form.size, operands,
     dst: operands[0] ?? absent(form), src: operands[1] ?? absent(form), src2: operands[2] ?? absent(form),
     flags: new Flags(code), registers: new InterpreterRegisters(frame), memory, stack, control, helpers,
-    rep: form.rep, addressSize: form.addressSize, isInexactLikely: false, floats: undefined,
+    rep: form.rep, addressSize: form.addressSize, isInexactLikely: false, floats: undefined, expect: undefined,
     enterMmx: () => {
       code.store32(STATE + Slot.fpuTop, 0);
       code.store32(STATE + Slot.fpuTags, 0xff);

@@ -2,7 +2,7 @@
 import type { Code } from '../wasm/code.ts';
 import type { Context, Control, Helpers, Memory, Operand, Registers, Stack } from '../semantics/contract.ts';
 import type { Flags } from '../semantics/flags.ts';
-import type { FloatKnowledge } from '../semantics/floats.ts';
+import type { FloatKnowledge } from '../semantics/floatKnowledge.ts';
 import type { Width } from '../semantics/int.ts';
 import type { Form } from '../interpreter/forms.ts';
 import type { Row } from '../x86/rows.ts';
@@ -18,6 +18,7 @@ export interface RegionParts {
   readonly helpers: Helpers;
   readonly isInexactLikely: boolean;
   readonly floats: FloatKnowledge;
+  readonly expect: Context['expect'];
   readonly enterMmx: () => void;
 }
 
@@ -50,6 +51,7 @@ export class StepContext implements Context {
   get addressSize(): 4 | 8 { return this.#form.addressSize; }
   get isInexactLikely(): boolean { return this.#parts.isInexactLikely; }
   get floats(): FloatKnowledge { return this.#parts.floats; }
+  get expect(): Context['expect'] { return this.#parts.expect; }
   get enterMmx(): () => void { return this.#parts.enterMmx; }
   get dst(): Operand { return this.operands[0] ?? absent(); }
   get src(): Operand { return this.operands[1] ?? absent(); }

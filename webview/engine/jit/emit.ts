@@ -7,7 +7,7 @@ import { I32, I64 } from '../wasm/values.ts';
 import { OPERAND, REGISTER_NONE, REGISTER_RIP, SEGMENT, Operand as ResolvedOperand, type Instruction } from '../x86/instruction.ts';
 import { operandAt } from '../x86/operands.ts';
 import { ADDRESSING, FLAG, type Row } from '../x86/rows.ts';
-import type { FloatKnowledge } from '../semantics/floats.ts';
+import { FloatKnowledge } from '../semantics/floatKnowledge.ts';
 import type { Descriptions } from '../semantics/contract.ts';
 import type { BaseOperand } from '../semantics/operand.ts';
 import { FlagKind } from '../semantics/pendingFlags.ts';
@@ -19,6 +19,7 @@ import type { Place } from './anchors.ts';
 import { StepContext, type RegionParts } from './context.ts';
 import { Ending, RESOLVER, type Block, type Region, type Step } from './discover.ts';
 import { perfectHash } from './perfectHash.ts';
+import { expectedAt, loopFloats, type LoopFloats } from './floatLoops.ts';
 import { Loop, blocksOf, type Item } from './layout.ts';
 import { FlagLiveness } from './liveness.ts';
 import { RegionFrame, type Carried, type HelperSource } from './frame.ts';
@@ -45,6 +46,16 @@ export interface RegionCode {
   readonly code: Code;
   /** Names of the functions that it calls, by their index. */
   readonly imports: readonly string[];
+}
+
+/** What most runs of a region will be like. */
+export interface Expectations {
+  /** See Context. */
+  readonly isInexactLikely: boolean;
+  /** See RegionFrame. */
+  readonly reusesTranslations: boolean;
+  /** Doubles are NEAR (semantics/floatKnowledge.ts). */
+  readonly expectsNear: boolean;
 }
 
 /** An instruction that a description can't be written out for here. */
@@ -136,6 +147,10 @@ export class RegionWriter {
   readonly #only: ReadonlySet<Block>;
   /** What is known of numbers there. */
   readonly #floats: (FloatKnowledge | undefined)[] = [];
+  /** What is expected of numbers there, if it is a loop's head. */
+  readonly #expected: (FloatKnowledge | undefined)[] = [];
+  /** By a loop's head. */
+  readonly #loopFloats = new Map<Block, LoopFloats>();
   /** The blocks and loops that are being written, outermost first. */
   readonly #scopes: Scope[] = [];
   /** Blocks that a dispatch may lead to. */
@@ -145,8 +160,7 @@ export class RegionWriter {
   #position = 0;
   #hasLeft = false;
 
-  /** `isInexactLikely`: see Context. `reusesTranslations`: see RegionFrame. */
-  constructor(region: Region, descriptions: Descriptions, forms: FormTable, helpers: HelperSource, isInexactLikely: boolean, reusesTranslations: boolean) {
+  constructor(region: Region, descriptions: Descriptions, forms: FormTable, helpers: HelperSource, { isInexactLikely, reusesTranslations, expectsNear }: Expectations) {
     this.#region = region;
     this.#descriptions = descriptions;
     this.#forms = forms;
@@ -162,6 +176,7 @@ export class RegionWriter {
     this.#parts = {
       code: this.#frame.code, flags: this.#frame.flags, registers: this.#registers, memory: this.#memory, stack: this.#stack, control: this.#control,
       helpers: this.#frame, isInexactLikely, floats: this.#frame.floats,
+      expect: expectsNear ? condition => this.#frame.leaveOutlierUnless(condition) : undefined,
       enterMmx: () => {
         this.#frame.code.store32(STATE + Slot.fpuTop, 0);
         this.#frame.code.store32(STATE + Slot.fpuTags, 0xff);
@@ -170,6 +185,13 @@ export class RegionWriter {
     this.#dispatched = dispatched(region);
     this.#only = ledToOnce(region, this.#dispatched);
     this.#liveness = new FlagLiveness(region);
+    const note = (item: Item): void => {
+      if (!(item instanceof Loop)) return;
+      // Behind calls nothing is known.
+      if (![...item.blocks].some(block => block.callsOut || block.address === RESOLVER)) this.#loopFloats.set(item.head, loopFloats(item));
+      item.items.forEach(note);
+    };
+    if (expectsNear) region.items.forEach(note);
   }
 
   #blockAt(address: number): Block | undefined {
@@ -200,8 +222,20 @@ export class RegionWriter {
 
   #loop(loop: Loop): void {
     const { code } = this.#frame, blocks = [...loop.blocks], write = (): void => code.loop(top => this.#scope(loop.items, { of: loop, top }));
+    this.#beginLoop(loop);
     if (blocks.some(block => block.callsOut)) write();
     else this.#frame.loop(write, !blocks.some(block => block.address === RESOLVER));
+  }
+
+  /** What is expected of numbers at its head, which a dispatch may lead to from here. */
+  #beginLoop({ head }: Loop): void {
+    const frame = this.#frame, order = this.#region.order.get(head.address)!;
+    // Of a loop around this one with the same head.
+    if (this.#expected[order]) return;
+    const expected = this.#expect(head, this.#floats[order]);
+    this.#expected[order] = expected;
+    if (!expected || !this.#dispatched.has(head)) return;
+    frame.code.unlikely(frame.enter.value.eq(order + 1), () => frame.expectFloats(head.address, expected, new FloatKnowledge(), this.#parts.isInexactLikely));
   }
 
   /** Where a scope begins: goes on to the block that is to be entered. */
@@ -242,9 +276,21 @@ export class RegionWriter {
 
   /** Only where all ways to the block have been written: not at the head of a loop, nor where a dispatch leads. */
   #enterFloats(block: Block): void {
-    const { floats } = this.#frame, before = this.#floats[this.#position];
-    if (before && !this.#dispatched.has(block) && this.#scopes.at(-1)!.loop?.of.head !== block) floats.take(before);
+    const { floats } = this.#frame, before = this.#floats[this.#position], isHead = this.#scopes.at(-1)!.loop?.of.head === block;
+    const expected = isHead ? this.#expected[this.#position] : undefined;
+    if (expected) floats.take(expected);
+    else if (before && !this.#dispatched.has(block) && !isHead) floats.take(before);
     else floats.forget();
+  }
+
+  /** What is expected of numbers at a loop's head. `before`: what is known wherever the loop is entered from before it, if that is known yet. */
+  #expect(head: Block, before?: FloatKnowledge): FloatKnowledge | undefined {
+    const loop = this.#loopFloats.get(head);
+    if (!loop?.computes || !this.#parts.expect) return undefined;
+    const expected = new FloatKnowledge();
+    for (let n = 0; n < 16; n++) expected.set(n, expectedAt(loop, n, before?.known(n)));
+    expected.isSettled = true;
+    return expected;
   }
 
   /** To a known address: inside the region or out of it. */
@@ -271,12 +317,14 @@ export class RegionWriter {
       flags.flush();
     }
     const { label, isBack, isDirect } = this.#way(block);
-    if (!isBack && isDirect) {
+    const expected = isDirect ? this.#expected[order] ?? this.#expect(block) : undefined, isMet = !expected || frame.meets(expected);
+    if (!isBack && isDirect && isMet) {
       if (condition) code.brIf(label, condition);
       else code.br(label);
       return;
     }
     const go = (): void => {
+      if (!isMet) frame.expectFloats(block.address, expected, floats, this.#parts.isInexactLikely);
       if (isBack) code.unlikely(left.value.ltS(0), () => {
         if (block.address === RESOLVER) this.#frame.leaveTo(this.#frame.goal.value, RegionOutcome.spent);
         else this.#frame.leave(block.address, RegionOutcome.spent);

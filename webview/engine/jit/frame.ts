@@ -5,13 +5,15 @@
 import { callValue, load32, load64, loadV128, type Callable, type Code, type Label, type Variable } from '../wasm/code.ts';
 import { I32, I64, V128, type Type, type Value } from '../wasm/values.ts';
 import type { HelperDefinitions, Helpers } from '../semantics/contract.ts';
-import { FloatKnowledge } from '../semantics/floats.ts';
+import { FloatKnowledge, NOTHING } from '../semantics/floatKnowledge.ts';
+import { areNear, isFar, isUnsettled, isUnusual, isZero, lanesOf } from '../semantics/floats.ts';
 import { Int, type Width } from '../semantics/int.ts';
 import { storeInt } from '../semantics/operand.ts';
 import { FlagKind, flagHomes, settleFlags, valuesOf, type FlagPlaces, type Place } from '../semantics/pendingFlags.ts';
 import { tlbHit, tlbSlot } from '../mmu/translate.ts';
 import { RegionOutcome, Run, STATE, Slot, Tlb } from '../state.ts';
 import { Anchors, type AnchorsAt, type Place as MemoryPlace } from './anchors.ts';
+import { missing } from './floatLoops.ts';
 import { PageCaches } from './pageCaches.ts';
 import { RegionFlags, type CarriedFlags } from './flags.ts';
 import { RegisterLocals } from './registerLocals.ts';
@@ -39,6 +41,15 @@ export class ChangedAlready extends Error {
     super('an instruction that has changed something can not begin anew');
   }
 }
+
+const allRegisters = Array.from({ length: 16 }, (_, n) => n);
+
+/** Ways out of which it is counted how often they are taken, and noted where. */
+interface Count {
+  readonly number: number;
+  readonly at: number;
+}
+const counts = { stray: { number: Run.strays, at: Run.strayAt }, outlier: { number: Run.outliers, at: Run.outlierAt } } as const;
 
 /** What is known where a block begins that only one other leads to: registers in locals, flags. */
 export interface Carried {
@@ -237,21 +248,25 @@ export class RegionFrame implements Helpers {
     if (condition.constant !== 0) this.code.brIf(this.#wayBack(), condition);
   }
   /** The way out that leaves this instruction to the interpreter. */
-  #wayBack(strays = false): Label {
+  #wayBack(count?: Count): Label {
     if (this.code.stored) throw new ChangedAlready();
-    return this.#wayOut(I64.of(this.here), RegionOutcome.interpret, this.unspent, strays);
+    return this.#wayOut(I64.of(this.here), RegionOutcome.interpret, this.unspent, count);
+  }
+  /** Leaves this instruction to the interpreter because of numbers that were not expected. */
+  leaveOutlierUnless(condition: I32): void {
+    this.code.brIf(this.#wayBack(counts.outlier), condition.eqz());
   }
 
   /** A way out: it stands behind everything, where it is in nobody's way, and is the same for all of an instruction that leave alike. */
-  #wayOut(target: I64, outcome: RegionOutcome, unspent = 0, strays = false): Label {
+  #wayOut(target: I64, outcome: RegionOutcome, unspent = 0, count?: Count): Label {
     const { code, flags, left } = this;
-    const key = `${target.constant} ${outcome} ${unspent} ${strays}`;
+    const key = `${target.constant} ${outcome} ${unspent} ${count?.at}`;
     if (target.isConstant && this.#last?.key === key) return this.#last.label;
     const writeFlags = flags.leaving();
     const label = code.outside(end => {
       writeFlags();
-      if (strays) code.store32(Run.strays, load32(Run.strays).add(1));
-      if (strays) code.store64(Run.strayAt, target);
+      if (count) code.store32(count.number, load32(count.number).add(1));
+      if (count) code.store64(count.at, target);
       if (unspent !== 0) code.set(left, left.value.add(unspent));
       code.store64(Run.target, target);
       code.set(this.#outcome, I32.of(outcome));
@@ -279,7 +294,28 @@ export class RegionFrame implements Helpers {
   }
   setXmm(number: number, value: V128): void {
     this.#xmm.set(number, value, !this.#isOnSomeWays);
-    this.floats.set(number, 0);
+    this.floats.set(number, NOTHING);
+  }
+  /** All that is expected at a loop's head is known to be so. */
+  meets(expected: FloatKnowledge): boolean {
+    return this.floats.isSettled && allRegisters.every(n => {
+      const { low, high } = missing(expected.known(n), this.floats, n);
+      return !low && !high;
+    });
+  }
+  /** Leaves at the head of a loop, at `address`, to which a branch leads, if what is expected there is neither known nor so. */
+  expectFloats(address: number, expected: FloatKnowledge, known: FloatKnowledge, isInexactLikely: boolean): void {
+    const { code } = this, leaveUnless = (condition: I32): void => this.code.brIf(this.#wayOut(I64.of(address), RegionOutcome.interpret, 0, counts.outlier), condition.eqz());
+    this.#last = undefined;
+    if (!known.isSettled) leaveUnless((isInexactLikely ? isUnsettled() : isUnusual()).eqz());
+    for (const n of allRegisters) {
+      const { low, high } = missing(expected.known(n), known, n);
+      if (!low && !high) continue;
+      const v = this.#xmm.read(n, false), number = low && high ? undefined : code.let(v.extractF64(low ? 0 : 1)), all = (truths: V128): I32 => lanesOf.f64x2.all(truths);
+      if (number) code.unlikely(isFar(number), () => leaveUnless(isZero(number)));
+      else code.unlikely(all(areNear(v)).eqz(), () => leaveUnless(all(areNear(v).op2('v128.or', lanesOf.f64x2.isZero(v)))));
+    }
+    this.#last = undefined;
   }
   /** What is written here happens on some of the ways through the instruction at hand. */
   get #isOnSomeWays(): boolean {
@@ -289,6 +325,7 @@ export class RegionFrame implements Helpers {
   enterBlock(): void {
     this.#gpr.known = this.#xmm.known = 0;
     this.#anchors.take(undefined);
+    this.#last = undefined;
   }
   /** For a block that only the one at hand leads to: what it begins with. */
   carry(): Carried {
@@ -309,7 +346,7 @@ export class RegionFrame implements Helpers {
   translate(address: I64, size: number, write: boolean, place?: MemoryPlace, page?: string): I32 {
     const { code } = this, near = place && this.#reusesTranslations ? this.#anchors.find(place, size, write, !this.#isOnSomeWays) : undefined;
     if (near) {
-      if (near.elsewhere.constant !== 0) code.brIf(this.#wayBack(true), near.elsewhere);
+      if (near.elsewhere.constant !== 0) code.brIf(this.#wayBack(counts.stray), near.elsewhere);
       return code.let(near.host);
     }
     const known = page === undefined ? undefined : this.#pages.find(`${page} ${write}`, address, size, () => this.#lookUp(address, size, write));

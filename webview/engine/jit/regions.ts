@@ -2,6 +2,7 @@
  * Compiled regions: makes their modules, lets the interpreter's records lead to them, and forgets them when their code is written or may
  * no longer be kept. One module holds one region; it imports the memory and the few functions that it calls.
  */
+import { nearWords } from '../semantics/floats.ts';
 import { ModuleBuilder } from '../wasm/module.ts';
 import type { Descriptions } from '../semantics/contract.ts';
 import type { CodeCache, CodeSpace } from '../interpreter/codeCache.ts';
@@ -12,7 +13,7 @@ import type { Instruction } from '../x86/instruction.ts';
 import type { Row } from '../x86/rows.ts';
 import { Discovery, type Region } from './discover.ts';
 import { ExitSamples } from './exits.ts';
-import { RegionWriter, UnfitInstruction, type RegionCode } from './emit.ts';
+import { RegionWriter, UnfitInstruction, type Expectations, type RegionCode } from './emit.ts';
 import { ChangedAlready, type HelperSource } from './frame.ts';
 import type { Profile } from './profile.ts';
 
@@ -82,6 +83,8 @@ export class Regions {
   readonly #unfit = new Set<number>();
   /** Heads of regions whose accesses off one register were too often on two pages. */
   readonly #straying = new Set<number>();
+  /** Heads of regions whose numbers were too often not NEAR. */
+  readonly #outlying = new Set<number>();
   /** Instructions that a region may have. */
   #most = Infinity;
   /** How many instructions have been executed when a region may be made again. */
@@ -98,6 +101,10 @@ export class Regions {
     this.#bytes = new Uint8Array(buffer);
     this.#words = new Int32Array(buffer);
     this.#view = new DataView(buffer);
+    for (let i = 0; i < 16; i += 4) {
+      this.#view.setInt32(Run.nearFirst + i, nearWords.first, true);
+      this.#view.setInt32(Run.nearLimit + i, nearWords.limit, true);
+    }
     options.code.onForget = (frame, start, end) => (frame === undefined ? this.#dropAll() : this.#dropBytes(frame, start, end));
   }
 
@@ -130,11 +137,19 @@ export class Regions {
 
   /** The instruction at an address has often found itself on another page than was hoped for: its regions are made again without that hope. */
   strayed(space: CodeSpace, address: number): void {
+    this.#disappointed(space, address, this.#straying);
+  }
+  /** The same of numbers. */
+  outlying(space: CodeSpace, address: number): void {
+    this.#disappointed(space, address, this.#outlying);
+  }
+
+  #disappointed(space: CodeSpace, address: number, heads: Set<number>): void {
     const frame = space.executable(address - address % 4096), at = frame * 4096 + address % 4096;
     for (const region of [...this.#byFrame.get(frame) ?? []]) {
       if (!overlaps(region.bytes, at, at + 1)) continue;
-      if (this.#straying.size >= mostRegions) this.#straying.clear();
-      this.#straying.add(region.head);
+      if (heads.size >= mostRegions) heads.clear();
+      heads.add(region.head);
       this.#compile(space, region.head, { exits: region.exits, instead: [region] });
     }
   }
@@ -156,7 +171,7 @@ export class Regions {
       const region = this.#find(space, address, plan.exits.targets);
       if (!region) return false;
       try {
-        return this.#install(region, plan, new RegionWriter(region, descriptions, forms, helpers, this.#isInexact(), !this.#straying.has(region.head)).write());
+        return this.#install(region, plan, new RegionWriter(region, descriptions, forms, helpers, this.#expectations(region)).write());
       } catch (error) {
         if (!(error instanceof UnfitInstruction)) throw error;
         this.#unfit.add(shapeOf(error.step.row, error.step.instruction));
@@ -166,8 +181,10 @@ export class Regions {
   }
 
   /** Whether the running thread has computed anything inexact: MXCSR.PE. */
-  #isInexact(): boolean {
-    return (this.#words[(STATE + Slot.mxcsr) >> 2]! & 0x20) !== 0;
+  #expectations({ head }: Region): Expectations {
+    return {
+      isInexactLikely: (this.#words[(STATE + Slot.mxcsr) >> 2]! & 0x20) !== 0, reusesTranslations: !this.#straying.has(head), expectsNear: !this.#outlying.has(head),
+    };
   }
 
   #find(space: CodeSpace, address: number, targets: readonly number[]): Region | undefined {

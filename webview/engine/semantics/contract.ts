@@ -30,7 +30,7 @@ import type { Row } from '../x86/rows.ts';
 import type { Callable, Code } from '../wasm/code.ts';
 import type { F32, F64, I32, I64, Type, V128 } from '../wasm/values.ts';
 import type { Flags } from './flags.ts';
-import type { FloatKnowledge } from './floats.ts';
+import type { FloatKnowledge } from './floatKnowledge.ts';
 import type { Int, Width } from './int.ts';
 
 /** An explicit or implicit operand: a register, memory, or an immediate. What doesn't fit its kind throws when the module is generated. */
@@ -165,6 +165,11 @@ export interface Context {
   readonly isInexactLikely: boolean;
   /** What a compiler knows of numbers here. A description only adds to it what holds behind it; writes make registers unknown by themselves. */
   readonly floats: FloatKnowledge | undefined;
+  /**
+   * Where compiled code expects doubles to be NEAR (semantics/floatKnowledge.ts): leaves the instruction unless `condition`. Before anything is
+   * written. The code is made anew without that expectation if it leaves often.
+   */
+  readonly expect: ((condition: I32) => void) | undefined;
   /** For MMX instructions, before the first mmx write: TOP = 0, all tags full (SDM vol. 1 9.6.2). */
   enterMmx(): void;
 }

@@ -4,9 +4,9 @@
  * operands and result: first by tests that hold for nearly all numbers, then by those that know of zeros and infinities. DAZ and FTZ
  * change nothing where no operand is a denormal and no result is one.
  */
-import { load32, type Code, type Label } from '../wasm/code.ts';
+import { load32, loadV128, type Code, type Label } from '../wasm/code.ts';
 import { F32, F64, I32, I64, V128 } from '../wasm/values.ts';
-import { STATE, Slot } from '../state.ts';
+import { Run, STATE, Slot } from '../state.ts';
 
 export type Lane = 'f32x4' | 'f64x2';
 export type Bits = 32 | 64;
@@ -53,40 +53,12 @@ export const isCalm = (v: Float): I32 => compare(v.abs(), 'ge', limits[v instanc
 /** A NaN that isn't signalling. */
 export const isQuietNaN = (v: Float): I32 => compare(v, 'ne', v).and(v instanceof F64 ? v.asI64().shrU(51).toI32().and(1) : v.asI32().shrU(22).and(1));
 
-/** What is known of a vector register's lanes: that they are calm (neither denormals nor NaNs) as doubles or singles, low and others. */
-export const Calm = { low64: 1, all64: 3, low32: 4, all32: 12, all: 15 } as const;
-/** What is kept when the low lane is written, and what is then known of that lane. */
-export const calmRest = { 32: 8, 64: 2 } as const;
-export const calmLow = (width: Bits): number => (width === 64 ? Calm.low64 : Calm.low32);
-export const calmAll = (width: Bits): number => (width === 64 ? Calm.all64 : Calm.all32);
-
-/** What a compiler knows of numbers at a place of the code, so that they aren't tested over and over. */
-export class FloatKnowledge {
-  /** By xmm register: bits of `Calm`. */
-  readonly #calm = new Uint8Array(16);
-  /** MXCSR has been looked at, and nothing but flags been added since. */
-  isSettled = false;
-
-  calm(register: number): number { return register < 0 ? 0 : this.#calm[register]!; }
-  set(register: number, calm: number): void { if (register >= 0) this.#calm[register] = calm; }
-  /** Knows this besides. */
-  add(register: number, calm: number): void { if (register >= 0) this.#calm[register]! |= calm; }
-  forget(): void {
-    this.#calm.fill(0);
-    this.isSettled = false;
-  }
-  /** What is known here and at another place of which `before` tells: for where both lead. */
-  joined(before: FloatKnowledge | undefined): FloatKnowledge {
-    const both = new FloatKnowledge();
-    this.#calm.forEach((calm, register) => both.set(register, before ? calm & before.calm(register) : calm));
-    both.isSettled = this.isSettled && (before?.isSettled ?? true);
-    return both;
-  }
-  take(other: FloatKnowledge): void {
-    this.#calm.set(other.#calm);
-    this.isSettled = other.isSettled;
-  }
-}
+/** Not zero and beyond NEAR, or zero: then the exponent's field isn't from 768 to 1277. */
+export const isFar = (v: F64): I32 => v.asI64().shrU(32).toI32().shl(1).sub(768 << 21).geU(510 << 21);
+/** Of each double its upper half: -1 if it is near. */
+export const areNear = (v: V128): V128 => v.op2('i32x4.add', v).op2('i32x4.sub', loadV128(Run.nearFirst)).op2('i32x4.lt_s', loadV128(Run.nearLimit));
+/** What `areNear` finds at Run.nearFirst and Run.nearLimit, in each 32 bits: the first field's place so that it is the least integer, and the limit from there. */
+export const nearWords = { first: (768 << 21) + 2 ** 31 | 0, limit: (510 << 21) - 2 ** 31 | 0 } as const;
 
 /** Lanes of one type, and vectors of what is true of each of them. */
 export class Lanes {

@@ -3,9 +3,10 @@ import { callValue, type Label } from '../wasm/code.ts';
 import { F32, F64, I32, I64, V128, select } from '../wasm/values.ts';
 import type { Context, Description, Descriptions } from './contract.ts';
 import {
-  Calm, bitsOf, compare, floatOf, isCalm, isOdd, isZero, laneBits, lanesOf, mayNotBeInexact, replaceLane, roundingMode, unless, widthOf,
+  bitsOf, compare, floatOf, isCalm, isOdd, isZero, laneBits, lanesOf, mayNotBeInexact, replaceLane, roundingMode, unless, widthOf,
   type Bits, type Float, type Lane,
 } from './floats.ts';
+import { CALM, SINGLE, Single, integers } from './floatKnowledge.ts';
 import { Int } from './int.ts';
 import { finish, isKnownCalm, testInexact, writeCalmLanes, writeFloat } from './sseFloat.ts';
 import { isMmx } from './vectors.ts';
@@ -96,7 +97,7 @@ const fromInteger = (width: Bits): Description => context => {
   const v: I32 | I64 = wide ? value.i64 : value.i32;
   const r = code.variable<F32 | F64>(width === 64 ? v.toF64S() : v.toF32S());
   // 32 bits always fit into a double.
-  if (!wide && width === 64) return writeFloat(context, r.value);
+  if (!wide && width === 64) return writeFloat(context, r.value, integers(31));
   unless(code, slow => testInexact(context, slow, () => {
     const back = wide ? r.value.toI64S().eq(v as I64) : r.value.toI32S().eq(v as I32);
     return back.and(compare(r.value.abs(), 'lt', wide ? 2 ** 62 : 2 ** 30));
@@ -105,7 +106,7 @@ const fromInteger = (width: Bits): Description => context => {
     finish(context);
     code.set(r, floatOf(width, bits));
   });
-  writeFloat(context, r.value);
+  writeFloat(context, r.value, integers(63));
 };
 
 /** A single to a double: always exact. */
@@ -118,8 +119,8 @@ const widen: Description = context => {
     finish(context);
     code.set(r, bits.asF64());
   });
-  context.floats?.add(src.xmm, Calm.low32);
-  writeFloat(context, r.value);
+  context.floats?.learn(src.xmm, { singles: Single.low });
+  writeFloat(context, r.value, SINGLE);
 };
 
 /** A double to a single. */
@@ -133,7 +134,7 @@ const narrow: Description = context => {
     finish(context);
     code.set(r, bits.toI32().asF32());
   });
-  context.floats?.add(src.xmm, Calm.low64);
+  context.floats?.learn(src.xmm, { low: CALM });
   writeFloat(context, r.value);
 };
 
@@ -239,7 +240,7 @@ export const sseConvert: Descriptions = {
   CVTTSD2SI: toInteger(64, true), CVTSD2SI: toInteger(64, false), CVTTSS2SI: toInteger(32, true), CVTSS2SI: toInteger(32, false),
   CVTSS2SD: widen, CVTSD2SS: narrow, CVTPS2PD: pairs('softWiden'), CVTPD2PS: pairs('softNarrow'),
   CVTDQ2PS: context => writeCalmLanes(context, 32, singlesOf(context, context.src.readV128(), 4)),
-  CVTDQ2PD: context => writeCalmLanes(context, 64, context.src.readV128().op1('f64x2.convert_low_i32x4_s')),
+  CVTDQ2PD: context => writeCalmLanes(context, 64, context.src.readV128().op1('f64x2.convert_low_i32x4_s'), integers(31)),
   CVTPS2DQ: toIntegers('f32x4', false), CVTTPS2DQ: toIntegers('f32x4', true), CVTPD2DQ: toIntegers('f64x2', false), CVTTPD2DQ: toIntegers('f64x2', true),
   CVTPS2PI: toIntegers('f32x4', false), CVTTPS2PI: toIntegers('f32x4', true), CVTPD2PI: toIntegers('f64x2', false), CVTTPD2PI: toIntegers('f64x2', true),
   CVTPI2PS: fromMmx('ps'), CVTPI2PD: fromMmx('pd'),

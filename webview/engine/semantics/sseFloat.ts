@@ -7,8 +7,9 @@ import { callValue, type Label } from '../wasm/code.ts';
 import { F32, F64, I32, V128, select } from '../wasm/values.ts';
 import type { Context, Description, Descriptions } from './contract.ts';
 import { areExact, isExact, type Inexact } from './exactness.ts';
+import { CALM, NEAR, NOTHING, Single, isNormal, joined, rangeAfter, type FloatKnowledge, type Known, type Range } from './floatKnowledge.ts';
 import {
-  bitsOf, calmAll, calmLow, calmRest, compare, floatOf, isCalm, isInexactClear, isOdd, isTiny, isUnsettled, isUnusual, isZero, lanesOf, unless, widthOf,
+  areNear, bitsOf, compare, floatOf, isCalm, isFar, isInexactClear, isOdd, isTiny, isUnsettled, isUnusual, isZero, lanesOf, unless, widthOf,
   type Bits, type Float, type Lane,
 } from './floats.ts';
 
@@ -19,6 +20,7 @@ export function finish({ control, helpers }: Context): void {
 
 /** Branches to `slow` if inexact would have to be told; `exact` finds out. */
 export function testInexact({ code, isInexactLikely, floats }: Context, slow: Label, exact: () => I32): void {
+  // What is set stays so, since nothing is.
   if (!floats?.isSettled) code.brIf(slow, isInexactLikely ? isUnsettled() : isUnusual());
   if (floats) floats.isSettled = true;
   if (!isInexactLikely) code.if(isInexactClear(), () => code.scope(() => code.brIf(slow, exact().eqz())));
@@ -89,48 +91,116 @@ const lanesBy = (context: Context, name: string, type: Lane, a: V128, b: V128): 
   callValue(context.helpers.get<'v128'>(`${titleOf(name)}Lanes${widthOf(type)}`), a, b));
 
 const packed = (type: Lane, name: Inexact): Description => context => {
-  const { dst, src } = context, b = src.readV128(), a = name === 'sqrt' ? b : dst.readV128(), width = widthOf(type);
-  const isCalm = [allAreCalm(context, name === 'sqrt' ? src : dst, width), allAreCalm(context, src, width)] as const;
-  const r = rounded(context, type, roundings[name], { a, b, isCalm }, () => lanesBy(context, name, type, a, b));
-  context.floats?.add(src.xmm, calmAll(width));
+  const { dst, src, floats, expect } = context, b = src.readV128(), a = name === 'sqrt' ? b : dst.readV128(), width = widthOf(type);
+  const soft = (): V128 => lanesBy(context, name, type, a, b);
+  if (floats && expect && width === 64) return packedNear(context, floats, expect, name, [a, b], soft);
+  const isCalm = [areKnownCalm(context, name === 'sqrt' ? src : dst, width), areKnownCalm(context, src, width)] as const;
+  const r = rounded(context, type, roundings[name], { a, b, isCalm }, soft);
+  floats?.learn(src.xmm, calmLanes(width));
   writeCalmLanes(context, width, r);
 };
 
-const allAreCalm = ({ floats }: Context, operand: Context['src'], width: Bits): boolean => floats !== undefined && (floats.calm(operand.xmm) & calmAll(width)) === calmAll(width);
+type Operand = Context['src'];
+const calmLanes = (width: Bits): Known => (width === 64 ? { singles: 0, low: CALM, high: CALM } : { singles: Single.all });
+const calmLow = (width: Bits): Known => (width === 64 ? { singles: 0, low: CALM } : { singles: Single.low });
+
+function areKnownCalm({ floats }: Context, operand: Operand, width: Bits): boolean {
+  const { singles, low, high } = floats?.known(operand.xmm) ?? NOTHING;
+  return width === 64 ? low !== undefined && high !== undefined : singles === Single.all;
+}
+export function isKnownCalm({ floats }: Context, operand: Operand, width: Bits): boolean {
+  const known = floats?.known(operand.xmm);
+  return known !== undefined && (width === 64 ? known.low !== undefined : (known.singles & Single.low) !== 0);
+}
 /** Writes lanes that are neither denormals nor NaNs where code is compiled. */
-export function writeCalmLanes({ dst, floats }: Context, width: Bits, value: V128): void {
+export function writeCalmLanes({ dst, floats }: Context, width: Bits, value: V128, range?: Range): void {
   dst.writeV128(value);
-  floats?.set(dst.xmm, calmAll(width));
+  floats?.set(dst.xmm, range ? { singles: 0, low: range, high: range } : calmLanes(width));
 }
 
-const readFloat = (operand: Context['src'], width: Bits): Float => (width === 64 ? operand.readF64() : operand.readF32());
-/** Writes the low lane, a number that is neither a denormal nor a NaN where code is compiled. */
-export function writeFloat({ dst, floats }: Context, value: Float): void {
-  const width = value instanceof F64 ? 64 : 32, rest = floats ? floats.calm(dst.xmm) & calmRest[width] : 0;
+const readFloat = (operand: Operand, width: Bits): Float => (width === 64 ? operand.readF64() : operand.readF32());
+/** Writes the low lane, a number that is neither a denormal nor a NaN where code is compiled; a double in that range. */
+export function writeFloat({ dst, floats }: Context, value: Float, range = CALM): void {
+  const before = floats?.known(dst.xmm);
   if (value instanceof F64) dst.writeF64(value);
   else dst.writeF32(value);
-  floats?.set(dst.xmm, rest | calmLow(width));
+  if (!before) return;
+  floats?.set(dst.xmm, value instanceof F64 ? { singles: 0, low: range, high: before.high } : { singles: before.singles | Single.low, high: before.high });
 }
-export const isKnownCalm = ({ floats }: Context, operand: Context['src'], width: Bits): boolean => floats !== undefined && (floats.calm(operand.xmm) & calmLow(width)) !== 0;
 
 /** An operation on the low lane. */
 const scalar = (width: Bits, name: Inexact): Description => context => {
-  const { code, dst, src, helpers } = context, rounding = roundings[name], isUnary = name === 'sqrt';
+  const { code, dst, src, helpers, floats, expect } = context, rounding = roundings[name], isUnary = name === 'sqrt';
   const b = readFloat(src, width), a = isUnary ? b : readFloat(dst, width);
   const r = code.variable(rounding.scalar(a as F64, b as F64) as Float);
+  const range = floats && expect && width === 64 ? scalarRange(context, floats, expect, name, [a, b, r.value] as [F64, F64, F64]) : undefined;
   unless(code, slow => {
-    if (!isUnary && !isKnownCalm(context, dst, width)) code.brIf(slow, isTiny(a));
-    if (!isKnownCalm(context, src, width)) code.brIf(slow, isTiny(b));
-    code.if(isOdd(r.value), () => code.brIf(slow, rounding.zero(a, b, r.value).eqz()));
+    if (!range) testScalar(context, slow, rounding, [a, b, r.value]);
     testInexact(context, slow, () => isExact(code, name, a, b, r.value));
   }, () => {
     const args = isUnary ? [bitsOf(a)] : [bitsOf(a), bitsOf(b)];
     code.set(r, floatOf(width, callValue(helpers.get<'i64'>(`${titleOf(name)}${width}`), ...args)));
     finish(context);
   });
-  context.floats?.add(src.xmm, calmLow(width));
-  writeFloat(context, r.value);
+  if (!range) floats?.learn(src.xmm, calmLow(width));
+  writeFloat(context, r.value, range);
 };
+
+/** Branches to `slow` if r, computed from a and b, may not be all. */
+function testScalar(context: Context, slow: Label, { name, zero }: Rounding, [a, b, r]: readonly [Float, Float, Float]): void {
+  const { code, dst, src } = context, width = a instanceof F64 ? 64 : 32;
+  if (name !== 'sqrt' && !isKnownCalm(context, dst, width)) code.brIf(slow, isTiny(a));
+  if (!isKnownCalm(context, src, width)) code.brIf(slow, isTiny(b));
+  code.if(isOdd(r), () => code.brIf(slow, zero(a, b, r).eqz()));
+}
+
+type Expect = (condition: I32) => void;
+
+/** Makes sure that operands are near if nothing is known of them, and of the result if they don't tell; its range. */
+function scalarRange({ code, dst, src }: Context, floats: FloatKnowledge, expect: Expect, name: Inexact, [a, b, r]: readonly [F64, F64, F64]): Range {
+  const near = (value: F64, isZeroRight: () => I32): Range => {
+    code.if(isFar(value), () => expect(isZeroRight()));
+    return NEAR;
+  };
+  const rangeOf = (operand: Operand, value: F64): Range => {
+    const low = floats.known(operand.xmm).low ?? near(value, () => isZero(value));
+    floats.learn(operand.xmm, { low });
+    return low;
+  };
+  const y = rangeOf(src, b), x = name === 'sqrt' ? y : rangeOf(dst, a), range = rangeAfter(name, x, y);
+  // Divisors may be zero, radicands negative.
+  return isNormal(range) && name !== 'div' && name !== 'sqrt' ? range : near(r, () => roundings[name].zero(a, b, r));
+}
+
+/** The same of lanes, and the operation itself. */
+function packedNear(context: Context, floats: FloatKnowledge, expect: Expect, name: Inexact, [a, b]: readonly [V128, V128], soft: () => V128): void {
+  const { code, dst, src } = context, lanes = lanesOf.f64x2, rounding = roundings[name], operands = name === 'sqrt' ? [src] : [src, dst];
+  const isUnknown = (operand: Operand): boolean => {
+    const { low, high } = floats.known(operand.xmm);
+    return low === undefined || high === undefined;
+  };
+  const all = (truths: readonly V128[]): I32 => lanes.all(truths.reduce((x, y) => x.op2('v128.and', y)));
+  const unknown = operands.filter((operand, i) => isUnknown(operand) && (i === 0 || operand.xmm !== src.xmm || operand.xmm < 0));
+  if (unknown.length > 0) {
+    const values = unknown.map(operand => (operand === src ? b : a));
+    code.if(all(values.map(areNear)).eqz(), () => expect(all(values.map(v => areNear(v).op2('v128.or', lanes.isZero(v))))));
+  }
+  for (const operand of unknown) floats.learn(operand.xmm, { low: NEAR, high: NEAR });
+  const of = (operand: Operand, lane: 'low' | 'high'): Range => floats.known(operand.xmm)[lane] ?? NEAR;
+  const ranges = (['low', 'high'] as const).map(lane => rangeAfter(name, of(name === 'sqrt' ? src : dst, lane), of(src, lane)));
+  const isCertain = ranges.every(isNormal) && name !== 'div' && name !== 'sqrt';
+  const r = code.variable(rounding.packed('f64x2', a, b));
+  unless(code, slow => {
+    if (!isCertain) code.if(all([areNear(r.value)]).eqz(), () => expect(all([areNear(r.value).op2('v128.or', rounding.zeros('f64x2', a, b, r.value))])));
+    testInexact(context, slow, () => areExact(code, 'f64x2', name, a, b, r.value));
+  }, () => {
+    code.set(r, soft());
+    finish(context);
+  });
+  dst.writeV128(r.value);
+  const [low, high] = isCertain ? ranges : [NEAR, NEAR];
+  floats.set(dst.xmm, { singles: 0, low, high });
+}
 
 /** The four forms of an arithmetic operation. */
 const arithmetic = (name: Inexact): Descriptions => ({
@@ -146,7 +216,7 @@ const packedExtreme = (type: Lane, name: Extreme): Description => context => {
   const b = src.readV128(), a = dst.readV128(), r = code.variable(b.op2(`${type}.p${name}`, a));
   unless(code, slow => {
     for (const [operand, v] of [[dst, a], [src, b]] as const) {
-      if (!allAreCalm(context, operand, lanes.width)) code.brIf(slow, lanes.all(lanes.isCalm(code.let(lanes.abs(v)))).eqz());
+      if (!areKnownCalm(context, operand, lanes.width)) code.brIf(slow, lanes.all(lanes.isCalm(code.let(lanes.abs(v)))).eqz());
     }
   }, () => {
     code.set(r, lanesBy(context, name, type, a, b));
@@ -156,14 +226,14 @@ const packedExtreme = (type: Lane, name: Extreme): Description => context => {
 };
 
 const scalarExtreme = (width: Bits, name: Extreme): Description => context => {
-  const { code, dst, src, helpers } = context;
-  const b = readFloat(src, width), a = readFloat(dst, width);
+  const { code, dst, src, helpers, floats } = context;
+  const b = readFloat(src, width), a = readFloat(dst, width), x = floats?.known(dst.xmm).low, y = floats?.known(src.xmm).low;
   const r = code.variable(select(compare(a, name === 'min' ? 'lt' : 'gt', b), a, b));
   unless(code, slow => testCalm(context, slow, dst, a, src, b), () => {
     code.set(r, floatOf(width, callValue(helpers.get<'i64'>(`${titleOf(name)}${width}`), bitsOf(a), bitsOf(b))));
     finish(context);
   });
-  writeFloat(context, r.value);
+  writeFloat(context, r.value, x && y && joined(x, y));
 };
 
 /** Branches to `slow` if one is a denormal or a NaN. */
@@ -173,7 +243,7 @@ export function testCalm(context: Context, slow: Label, first: Context['dst'], a
   if (unknown.length === 0) return;
   const all = (of: (v: Float) => I32, how: 'and' | 'or'): I32 => unknown.map(([, v]) => of(v)).reduce((x, y) => x[how](y));
   code.if(all(isOdd, 'or'), () => code.brIf(slow, all(isCalm, 'and').eqz()));
-  for (const [operand] of unknown) context.floats?.add(operand.xmm, calmLow(width));
+  for (const [operand] of unknown) context.floats?.learn(operand.xmm, calmLow(width));
 }
 
 const extreme = (name: Extreme): Descriptions => ({
@@ -195,7 +265,7 @@ const addSub = (type: Lane): Description => context => {
   const { code, src, dst, helpers } = context;
   const b = src.readV128(), a = dst.readV128(), signs = type === 'f32x4' ? 0x80000000n : 1n << 63n;
   const negated = code.let(b.op2('v128.xor', V128.halves(signs, type === 'f32x4' ? signs : 0n)));
-  const isCalm = [allAreCalm(context, dst, widthOf(type)), allAreCalm(context, src, widthOf(type))] as const;
+  const isCalm = [areKnownCalm(context, dst, widthOf(type)), areKnownCalm(context, src, widthOf(type))] as const;
   const r = rounded(context, type, roundings.add, { a, b: negated, isCalm }, () => callValue(helpers.get<'v128'>(`softAddSubLanes${widthOf(type)}`), a, b));
   writeCalmLanes(context, widthOf(type), r);
 };

@@ -1,7 +1,7 @@
 /** Packed integers: MMX, SSE2 to SSE4.2. */
 import { I32, V128, select } from '../wasm/values.ts';
 import type { Context, Description, Descriptions } from './contract.ts';
-import { Calm } from './floats.ts';
+import { ZEROS } from './floatKnowledge.ts';
 import { combined, isMmx, mapped } from './vectors.ts';
 
 type Binary = Parameters<V128['op2']>[0];
@@ -15,7 +15,7 @@ const exclusiveOr: Description = context => {
   const { dst, src, floats } = context;
   if (src.xmm < 0 || src.xmm !== dst.xmm) return op('v128.xor')(context);
   dst.writeV128(V128.zero());
-  floats?.set(dst.xmm, Calm.all);
+  floats?.set(dst.xmm, ZEROS);
 };
 const un = (name: Unary): Description => mapped(a => a.op1(name));
 const extended = (name: Unary): Description => mapped(a => a.op1(name));

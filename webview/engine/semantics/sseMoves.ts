@@ -3,31 +3,34 @@ import { I32, I64, V128 } from '../wasm/values.ts';
 import { ADDRESSING } from '../x86/rows.ts';
 import type { Context, Descriptions, Operand } from './contract.ts';
 import { Int, type Width } from './int.ts';
-import { Calm } from './floats.ts';
+import { Single, ZERO, type Known, type Range } from './floatKnowledge.ts';
 import { isMmx } from './vectors.ts';
 
 function whole({ dst, src, floats }: Context): void {
-  const calm = floats?.calm(src.xmm) ?? 0;
+  const known = floats?.known(src.xmm);
   dst.writeV128(src.readV128());
-  floats?.set(dst.xmm, calm);
+  if (known) floats?.set(dst.xmm, known);
 }
 
-/** As `description`, and what is then known of the destination's lanes (floats.ts Calm), by what was of its and the source's. */
-const knowing = (description: (context: Context) => void, known: (destination: number, source: number) => number): (context: Context) => void => context => {
+/** As `description`, and what is then known of the destination, by what was of it and the source. */
+const knowing = (description: (context: Context) => void, known: (destination: Known, source: Known) => Known): (context: Context) => void => context => {
   const { dst, src, floats } = context;
-  const calm = floats ? known(floats.calm(dst.xmm), floats.calm(src.xmm)) : 0;
+  const after = floats && known(floats.known(dst.xmm), floats.known(src.xmm));
   description(context);
-  floats?.set(dst.xmm, calm);
+  if (after) floats.set(dst.xmm, after);
 };
+/** The doubles move, and of singles nothing is known. */
+const doubles = (description: (context: Context) => void, known: (destination: Known, source: Known) => Omit<Known, 'singles'>): (context: Context) => void => (
+  knowing(description, (to, from) => ({ singles: 0, ...known(to, from) })));
 
 /** A low lane: from memory the rest of the register is cleared, from a register it is kept. */
 function scalar(bytes: 4 | 8): (context: Context) => void {
   return context => {
     const { dst, src } = context;
     // Zeros are written behind what comes from memory.
-    if (src.isMemory) return knowing(whole, () => (bytes === 8 ? 2 : 2 | 8))(context);
-    const low = bytes === 8 ? Calm.low64 : Calm.low32, rest = bytes === 8 ? 2 : 8;
-    knowing(() => (bytes === 4 ? dst.writeF32(src.readF32()) : dst.writeF64(src.readF64())), (to, from) => (from & low) | (to & rest))(context);
+    if (src.isMemory) return knowing(whole, () => (bytes === 8 ? { singles: 0, high: ZERO } : { singles: Single.others, high: ZERO }))(context);
+    knowing(() => (bytes === 4 ? dst.writeF32(src.readF32()) : dst.writeF64(src.readF64())), (to, from) => (
+      bytes === 8 ? { singles: 0, low: from.low, high: to.high } : { singles: (from.singles & Single.low) | (to.singles & Single.others), high: to.high }))(context);
   };
 }
 
@@ -52,7 +55,7 @@ function movdq(bytes: 4 | 8): (context: Context) => void {
     if (isGeneral(to)) return;
     if (dst.isMemory) return dst.writeLow64(src.readLow64());
     const value = bytes === 4 && isGeneral(from) ? src.readLow32().toI64U() : src.readLow64();
-    knowing(() => dst.writeV128(V128.zero().replace64(0, value)), (_, known) => (bytes === 8 ? known & Calm.low64 : 0) | 2)(context);
+    knowing(() => dst.writeV128(V128.zero().replace64(0, value)), (_, from) => ({ singles: 0, low: bytes === 8 ? from.low : undefined, high: ZERO }))(context);
   };
 }
 
@@ -76,9 +79,13 @@ function orderOf(immediate: I32, lane: number): I32 {
   return immediate.shrU(lane * 2).and(3);
 }
 
-function pshufd({ code, dst, src, src2 }: Context): void {
+function pshufd({ code, dst, src, src2, floats }: Context): void {
   const a = src.readV128(), immediate = code.let(src2.read().i32), known = immediate.constant;
-  if (known !== undefined) return dst.writeV128(a.shuffle(a, lanes(4, [0, 2, 4, 6].map(bit => known >> bit & 3))));
+  if (known !== undefined) {
+    const from = floats?.known(src.xmm), double = (order: number): Range | undefined => (order === 4 ? from?.low : order === 14 ? from?.high : undefined);
+    dst.writeV128(a.shuffle(a, lanes(4, [0, 2, 4, 6].map(bit => known >> bit & 3))));
+    return floats?.set(dst.xmm, { singles: 0, low: double(known & 15), high: double(known >> 4 & 15) });
+  }
   // Byte indices of four dwords: 4 * lane + 0..3.
   let indices = V128.zero();
   for (let i = 0; i < 4; i++) indices = indices.replace32(i, orderOf(immediate, i).mul(0x04040404).add(0x03020100));
@@ -117,9 +124,13 @@ function shufps({ code, dst, src, src2 }: Context): void {
 }
 
 /** SHUFPD: one lane of each operand. */
-function shufpd({ code, dst, src, src2 }: Context): void {
+function shufpd({ code, dst, src, src2, floats }: Context): void {
   const a = dst.readV128(), b = src.readV128(), immediate = code.let(src2.read().i32), known = immediate.constant;
-  if (known !== undefined) return dst.writeV128(a.shuffle(b, lanes(8, [known & 1, 2 + (known >> 1 & 1)])));
+  if (known !== undefined) {
+    const low = floats?.known(dst.xmm)[(known & 1) !== 0 ? 'high' : 'low'], high = floats?.known(src.xmm)[(known & 2) !== 0 ? 'high' : 'low'];
+    dst.writeV128(a.shuffle(b, lanes(8, [known & 1, 2 + (known >> 1 & 1)])));
+    return floats?.set(dst.xmm, { singles: 0, low, high });
+  }
   const pick = (from: V128, bit: number): I64 => {
     const index = immediate.shrU(bit).and(1).toI64U().mul(0x0808080808080808n).add(0x0706050403020100n);
     return from.op2('i8x16.swizzle', V128.zero().replace64(0, index)).extract64(0);
@@ -269,6 +280,10 @@ function insertedLane(src: Operand, immediate: I32): I32 {
   return laneAt(src.readV128(), 4, immediate.shrU(6).and(3).mul(4)).toI32();
 }
 
+/** What lies in the low doubles, or high ones, of two registers, put together. */
+const lows = (to: Known, from: Known): Omit<Known, 'singles'> => ({ low: to.low, high: from.low });
+const highs = (to: Known, from: Known): Omit<Known, 'singles'> => ({ low: to.high, high: from.high });
+
 export const sseMoves: Descriptions = {
   MOVAPS: whole, MOVUPS: whole, MOVAPD: whole, MOVUPD: whole, MOVDQA: whole, MOVDQU: whole, LDDQU: whole,
   MOVNTPS: whole, MOVNTPD: whole, MOVNTDQ: whole, MOVNTDQA: whole,
@@ -287,14 +302,14 @@ export const sseMoves: Descriptions = {
   MOVLPS: ({ dst, src }) => dst.writeF64(src.readF64()),
   MOVLPD: ({ dst, src }) => dst.writeF64(src.readF64()),
   MOVHPS: high, MOVHPD: high,
-  MOVHLPS: ({ dst, src }) => dst.writeF64(src.readV128().extractF64(1)),
-  MOVLHPS: ({ dst, src }) => dst.writeV128(dst.readV128().replaceF64(1, src.readF64())),
+  MOVHLPS: doubles(({ dst, src }) => dst.writeF64(src.readV128().extractF64(1)), (to, from) => ({ low: from.high, high: to.high })),
+  MOVLHPS: doubles(({ dst, src }) => dst.writeV128(dst.readV128().replaceF64(1, src.readF64())), lows),
   MOVSLDUP: ({ dst, src }) => dst.writeV128(src.readV128().shuffle(V128.zero(), lanes(4, [0, 0, 2, 2]))),
   MOVSHDUP: ({ dst, src }) => dst.writeV128(src.readV128().shuffle(V128.zero(), lanes(4, [1, 1, 3, 3]))),
-  MOVDDUP: knowing(({ dst, src }) => dst.writeV128(V128.splat64(src.readLow64())), (_, from) => (from & Calm.low64) * 3),
+  MOVDDUP: doubles(({ dst, src }) => dst.writeV128(V128.splat64(src.readLow64())), (_, { low }) => ({ low, high: low })),
   UNPCKLPS: shuffled(lanes(4, [0, 4, 1, 5])), UNPCKHPS: shuffled(lanes(4, [2, 6, 3, 7])),
-  UNPCKLPD: knowing(shuffled(lanes(8, [0, 2])), (to, from) => (to & 1) | (from & 1) << 1), UNPCKHPD: knowing(shuffled(lanes(8, [1, 3])), (to, from) => to >> 1 & 1 | from & 2),
-  PUNPCKLQDQ: shuffled(lanes(8, [0, 2])), PUNPCKHQDQ: shuffled(lanes(8, [1, 3])),
+  UNPCKLPD: doubles(shuffled(lanes(8, [0, 2])), lows), UNPCKHPD: doubles(shuffled(lanes(8, [1, 3])), highs),
+  PUNPCKLQDQ: doubles(shuffled(lanes(8, [0, 2])), lows), PUNPCKHQDQ: doubles(shuffled(lanes(8, [1, 3])), highs),
   PSHUFD: pshufd, PSHUFLW: pshufWords(false), PSHUFHW: pshufWords(true), PSHUFW: pshufWords(false), SHUFPS: shufps, SHUFPD: shufpd,
   PEXTRB: extract(1), PEXTRW: extract(2), PEXTRD: extract(4), PEXTRQ: extract(8), EXTRACTPS: extract(4),
   PINSRB: insert(1), PINSRW: insert(2), PINSRD: insert(4), PINSRQ: insert(8), INSERTPS: insertps,
