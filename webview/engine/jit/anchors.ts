@@ -4,6 +4,7 @@
  */
 import type { Code, Variable } from '../wasm/code.ts';
 import { I32 } from '../wasm/values.ts';
+import type { Reach } from './reach.ts';
 
 /** A memory operand that is a register and a displacement. */
 export interface Place {
@@ -57,12 +58,12 @@ export class Anchors {
     return { host: host.value.add(distance), elsewhere: offset.value.add(distance).gtU(4096 - size) };
   }
 
-  /** A place has been translated, on all ways that lead on. */
-  set({ register, displacement }: Place, size: number, address: I32, host: I32, isWritable: boolean): void {
+  /** A place has been translated, on all ways that lead on, and what is in reach of it is on the same page. */
+  set({ register, displacement }: Place, { from, to, writes }: Reach, address: I32, host: I32): void {
     const locals = this.#of(register);
     this.#code.set(locals.offset, address.and(4095));
     this.#code.set(locals.host, host);
-    this.#at.set(register, { displacement, isWritable, from: 0, to: size, moved: 0 });
+    this.#at.set(register, { displacement, isWritable: writes, from, to, moved: 0 });
   }
 
   /** A register gets another value: `by` more than it had, if that is known. */

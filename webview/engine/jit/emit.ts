@@ -15,11 +15,12 @@ import type { FormTable } from '../interpreter/forms.ts';
 import { displacementOf, segmentOf, segmentSlot } from '../interpreter/record.ts';
 import { RegionOutcome, STATE, Slot } from '../state.ts';
 import { RegionControl, RegionMemory, RegionRegisters, RegionStack, type Edges } from './access.ts';
-import type { Place } from './anchors.ts';
 import { StepContext, type RegionParts } from './context.ts';
 import { Ending, RESOLVER, type Block, type Region, type Step } from './discover.ts';
 import { perfectHash } from './perfectHash.ts';
 import { expectedAt, loopFloats, type LoopFloats } from './floatLoops.ts';
+import { placeOf } from './place.ts';
+import { reachOf } from './reach.ts';
 import { Loop, blocksOf, type Item } from './layout.ts';
 import { FlagLiveness } from './liveness.ts';
 import { RegionFrame, type Carried, type HelperSource } from './frame.ts';
@@ -90,13 +91,6 @@ function dispatched({ blocks, items, order }: Region): Set<Block> {
 /** It adds a constant to a register, or subtracts one. */
 function increases({ operation }: Row, [first, second]: readonly BaseOperand[]): boolean {
   return (operation === 'ADD' || operation === 'SUB') && first instanceof GeneralOperand && first.width === 8 && second instanceof ImmediateOperand;
-}
-
-/** A memory operand that is no more than a register and a displacement. */
-function placeOf(row: Row, instruction: Instruction): Place | undefined {
-  const { base, index, addressSize } = instruction;
-  if (base === REGISTER_NONE || base === REGISTER_RIP || index !== REGISTER_NONE || addressSize !== 8 || segmentOf(row, instruction) !== SEGMENT.NONE) return undefined;
-  return { register: base, displacement: displacementOf(row, instruction) };
 }
 
 /** Blocks that control comes to from one place only. */
@@ -410,6 +404,7 @@ export class RegionWriter {
     const step = block.steps[at]!, { address, row, instruction } = step, frame = this.#frame, control = this.#control;
     const form = this.#forms.formOf(row, instruction);
     frame.begin(address, (block.steps.length - at) * instructionCost, !comparing.has(row.operation));
+    frame.reach = (place, size) => reachOf(block, at, place, size);
     control.behind = address + instruction.length;
     control.target = control.behind + instruction.immediate;
     this.#memory.segment = segmentSlot(segmentOf(row, instruction));

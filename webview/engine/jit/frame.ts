@@ -15,6 +15,7 @@ import { RegionOutcome, Run, STATE, Slot, Tlb } from '../state.ts';
 import { Anchors, type AnchorsAt, type Place as MemoryPlace } from './anchors.ts';
 import { missing } from './floatLoops.ts';
 import { PageCaches } from './pageCaches.ts';
+import type { Reach } from './reach.ts';
 import { RegionFlags, type CarriedFlags } from './flags.ts';
 import { RegisterLocals } from './registerLocals.ts';
 
@@ -90,6 +91,8 @@ export class RegionFrame implements Helpers {
   here = 0;
   /** What the budget is to get back when it is left to the interpreter: 16 for it and each one behind it in its block. */
   unspent = 0;
+  /** What it and those behind it access off a register. */
+  reach: (place: MemoryPlace, size: number) => Reach = (_, size) => ({ from: 0, to: size, writes: false });
   /** The instruction at hand called a helper that may have stored; the code stamp before that. */
   #mayStore = false;
   #stamp: Variable<I32> | undefined;
@@ -349,9 +352,13 @@ export class RegionFrame implements Helpers {
       if (near.elsewhere.constant !== 0) code.brIf(this.#wayBack(counts.stray), near.elsewhere);
       return code.let(near.host);
     }
-    const known = page === undefined ? undefined : this.#pages.find(`${page} ${write}`, address, size, () => this.#lookUp(address, size, write));
-    const host = known ?? code.let(address.toI32().add(this.#lookUp(address, size, write)));
-    if (place && this.#reusesTranslations && !this.#isOnSomeWays) this.#anchors.set(place, size, address.toI32(), host, write);
+    const reach = place && this.#reusesTranslations && !this.#isOnSomeWays ? this.reach(place, size) : undefined, writes = write || (reach?.writes ?? false);
+    const known = page === undefined ? undefined : this.#pages.find(`${page} ${writes}`, address, size, () => this.#lookUp(address, size, writes));
+    const host = known ?? code.let(address.toI32().add(this.#lookUp(address, size, writes)));
+    if (!place || !reach) return host;
+    const { from, to } = reach;
+    if (to - from > size) code.brIf(this.#wayBack(counts.stray), address.toI32().and(4095).add(from).gtU(4096 - (to - from)));
+    this.#anchors.set(place, { from, to, writes }, address.toI32(), host);
     return host;
   }
   /** What the host address has more than the low half of the guest's, by the TLB. */

@@ -5,6 +5,7 @@
 import { OPERAND, Operand, REGISTER_NONE, REGISTER_RIP, SEGMENT } from '../x86/instruction.ts';
 import { operandAt } from '../x86/operands.ts';
 import { displacementOf, segmentOf } from '../interpreter/record.ts';
+import { ADDRESSING } from '../x86/rows.ts';
 import type { Block, Step } from './discover.ts';
 import type { Loop } from './layout.ts';
 
@@ -24,43 +25,44 @@ const strings: ReadonlySet<string> = new Set(['MOVS', 'STOS', 'LODS', 'CMPS', 'S
 
 const rax = 0, rcx = 1, rdx = 2, rsp = 4, rbp = 5, rsi = 6, rdi = 7;
 
+/** The general register that an operand is, -1 if it is none. */
+function registerOf({ row, instruction }: Step, index: number, scratch = new Operand()): number {
+  operandAt(row, index, instruction, true, scratch);
+  const { kind, number } = scratch;
+  return kind === OPERAND.GENERAL || kind === OPERAND.HIGH_BYTE ? number : -1;
+}
+
+/** What an instruction adds to the register that it writes, if that is a constant. */
+function increaseOf({ row: { operation, operands }, instruction }: Step, written: number): number | undefined {
+  if (operation === 'INC') return 1;
+  if (operation === 'DEC') return -1;
+  if (operation === 'LEA') return instruction.base === written && instruction.index === REGISTER_NONE ? instruction.displacement : undefined;
+  const isConstant = operands[1]?.addressing === ADDRESSING.I;
+  if (!isConstant || operation !== 'ADD' && operation !== 'SUB') return undefined;
+  return operation === 'ADD' ? instruction.immediate : -instruction.immediate;
+}
+
+/** What an instruction adds to a general register; undefined if that is no constant. */
+export function changeOf(step: Step, register: number): number | undefined {
+  const { operation, operands } = step.row;
+  if (writingPair.has(operation) && (register === rax || register === rdx)) return undefined;
+  if (strings.has(operation) && (register === rcx || register === rsi || register === rdi)) return undefined;
+  if ((operation === 'LEAVE' || operation === 'ENTER') && (register === rsp || register === rbp)) return undefined;
+  if (writingBoth.has(operation) && registerOf(step, 1) === register) return undefined;
+  const pushed = register !== rsp ? 0 : operation === 'PUSH' || operation === 'CALL' ? -8 : operation === 'POP' || operation === 'RET' ? 8 : 0;
+  if (operands.length === 0 || readingFirst.has(operation) || registerOf(step, 0) !== register) return pushed;
+  return increaseOf(step, register);
+}
+
 export class Steadiness {
   /** By register: what its changes in a turn of the loop come to; infinite if they aren't constants. */
   readonly #steps = new Array<number>(16).fill(0);
   readonly #scratch = new Operand();
 
   constructor(loop: Loop) {
-    for (const { steps } of loop.blocks) for (const step of steps) this.#note(step);
-  }
-
-  #note(step: Step): void {
-    const { operation, operands } = step.row;
-    if (writingPair.has(operation)) this.#steps[rax] = this.#steps[rdx] = Infinity;
-    if (strings.has(operation)) this.#steps[rcx] = this.#steps[rsi] = this.#steps[rdi] = Infinity;
-    if (operation === 'LEAVE' || operation === 'ENTER') this.#steps[rsp] = this.#steps[rbp] = Infinity;
-    if (operands.length === 0 || readingFirst.has(operation)) return;
-    const written = this.#register(step, 0);
-    if (written >= 0) this.#steps[written]! += Math.abs(this.#increase(step, written));
-    if (!writingBoth.has(operation)) return;
-    const second = this.#register(step, 1);
-    if (second >= 0) this.#steps[second] = Infinity;
-  }
-
-  /** The general register that an operand is, -1 if it is none. */
-  #register({ row, instruction }: Step, index: number): number {
-    operandAt(row, index, instruction, true, this.#scratch);
-    const { kind, number } = this.#scratch;
-    return kind === OPERAND.GENERAL || kind === OPERAND.HIGH_BYTE ? number : -1;
-  }
-
-  /** What an instruction adds to the register that it writes. */
-  #increase(step: Step, written: number): number {
-    const { row: { operation }, instruction } = step;
-    if (operation === 'INC' || operation === 'DEC') return 1;
-    if (operation === 'LEA') return instruction.base === written && instruction.index === REGISTER_NONE ? instruction.displacement : Infinity;
-    if (operation !== 'ADD' && operation !== 'SUB') return Infinity;
-    operandAt(step.row, 1, instruction, true, this.#scratch);
-    return this.#scratch.kind === OPERAND.IMMEDIATE ? instruction.immediate : Infinity;
+    for (const { steps } of loop.blocks) for (const step of steps) {
+      for (let register = 0; register < 16; register++) this.#steps[register]! += Math.abs(changeOf(step, register) ?? Infinity);
+    }
   }
 
   /** A name for the page that the memory operand of step `at` of a block stays on, the same for those that are likely on the same one; undefined if it stays on none. */
@@ -79,7 +81,7 @@ export class Steadiness {
   #isSmall({ steps }: Block, at: number, register: number): boolean {
     for (let i = at - 1; i >= 0; i--) {
       const step = steps[i]!, { operation } = step.row;
-      if (this.#register(step, 0) !== register || readingFirst.has(operation)) continue;
+      if (registerOf(step, 0, this.#scratch) !== register || readingFirst.has(operation)) continue;
       if (operation === 'AND') {
         operandAt(step.row, 1, step.instruction, true, this.#scratch);
         return this.#scratch.kind === OPERAND.IMMEDIATE && step.instruction.immediate >= 0 && step.instruction.immediate < 256;
