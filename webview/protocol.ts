@@ -302,6 +302,8 @@ export interface BootMessage {
   readonly memory: number;
   /** Absent: the machine's default. Benchmarks compare them. */
   readonly tiers?: EngineTiers | undefined;
+  /** Leads to the worker that compiles code. Absent: the machine's own does that. */
+  readonly compiler?: MessagePort | undefined;
   /** IANA name of the person's time zone, for /etc/localtime; empty if unknown. */
   readonly timeZone: string;
 }
@@ -311,6 +313,8 @@ export type PageToWorker =
   | BootMessage
   /** Answer to `fetch`: the bytes, or why they didn't come (a sentence). Fewer bytes than asked for is an error of the image. */
   | { readonly type: 'fetched'; readonly id: number; readonly data: Uint8Array | null; readonly error: string }
+  /** The worker that compiles code is gone; why. */
+  | { readonly type: 'compiler.failed'; readonly reason: string }
   | FileRequestMessage
   | TerminalRequest;
 

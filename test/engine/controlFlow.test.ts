@@ -21,7 +21,7 @@ vi.mock('../../webview/engine/jit/profile.ts', async original => {
     Profile: class extends Profile {
       override get interval(): number { return this.isEager ? super.interval : super.interval / factor | 0; }
       override inCompiled(jumps: number): void { super.inCompiled(jumps * factor); }
-      override compiled(address: number, _milliseconds: number, success: boolean): void { super.compiled(address, 0, success); }
+      override compiled(): void { super.compiled(0); }
     },
   };
 });

@@ -45,11 +45,9 @@ const decoder = new Decoder(64);
 export function goldenCode(code: Uint8Array, length = code.length): string {
   const bytes = new Uint8Array(8192);
   bytes.set(code, FRAME * 4096);
-  const host = (address: number): number => (address >= PAGE && address < PAGE + 4096 ? FRAME * 4096 + address - PAGE : -1);
-  const space = { executable: (address: number) => (host(address) < 0 ? 0 : FRAME), translate: (address: number) => host(address) };
+  const page = { frame: FRAME, bytes, at: FRAME * 4096, isSeen: (offset: number) => offset < length };
   const region = new Discovery({
-    decoder, space, bytes, rows: ROWS,
-    isSeen: address => address >= PAGE && address < PAGE + length,
+    decoder, rows: ROWS, pages: { page: address => (address === PAGE ? page : undefined), isComplete: true },
     isFit: row => Object.hasOwn(descriptions, row.operation),
   }, PAGE).find();
   if (!region) throw new Error('no region');

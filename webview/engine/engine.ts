@@ -6,6 +6,7 @@ import { FormTable } from './interpreter/forms.ts';
 import { PageTables, type MmuParts } from './mmu/addressSpace.ts';
 import { PhysicalFrames } from './mmu/frames.ts';
 import { TranslationCaches } from './mmu/tlb.ts';
+import type { CompileThread } from './jit/compileMessages.ts';
 import { helperSource } from './jit/frame.ts';
 import { Profile } from './jit/profile.ts';
 import { Regions } from './jit/regions.ts';
@@ -32,6 +33,8 @@ export interface EngineOptions {
   readonly compiledDescriptions?: Descriptions;
   /** Told of faults of the compiling tier, which leaves what it fails at to the interpreter. */
   readonly log?: (line: string) => void;
+  /** A thread that compiles for the tiers `jit`; without it the thread that calls does. */
+  readonly compileThread?: CompileThread | undefined;
   /** What compiled code is kept at most, where it is not to be what jit/regions.ts says. */
   readonly limits?: { readonly regions: number; readonly bytes: number };
 }
@@ -74,7 +77,7 @@ export class Engine {
   looked: (() => void) | undefined;
 
   /** Throws RangeError if the host has not enough memory to give. */
-  constructor({ module, frames, now, tiers = 'interpreter', compiledDescriptions = descriptions, log = () => {}, limits }: EngineOptions) {
+  constructor({ module, frames, now, tiers = 'interpreter', compiledDescriptions = descriptions, log = () => {}, compileThread, limits }: EngineOptions) {
     const { code, codeEnd, firstFrame, pages } = layout(frames);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const { buffer } = this.memory;
@@ -103,6 +106,7 @@ export class Engine {
     this.#regions = new Regions({
       memory: this.memory, table, code: this.#code, rows: ROWS, decoder: this.#decoder, forms, descriptions: compiledDescriptions, helpers: helperSource(helpers),
       exports: instance.exports, profile: this.#profile, log, limits,
+      elsewhere: compileThread && tiers === 'jit' ? { thread: compileThread, forms: new Uint8Array(section) } : undefined,
     });
     if (clock) this.#check = new TierCheck({
       memory: this.memory, table, code: this.#code, caches: this.#caches, regions: this.#regions,
@@ -191,8 +195,7 @@ export class Engine {
       if (isCompiled && this.#regions?.isUsable(space, address)) this.#inCompiled(space, instructions);
       else if (this.#profile.inInterpreted(frame * 4096 + offset) && this.#regions) {
         if (isCompiled) this.#regions.dropAt(space, address);
-        const before = this.#regions.seconds, success = this.#regions.compile(space, address);
-        this.#profile.compiled(frame * 4096 + offset, (this.#regions.seconds - before) * 1000, success);
+        if (!this.#regions.compile(space, address)) this.#profile.failed(frame * 4096 + offset);
       }
     }
     this.#lookForStrays(space);

@@ -15,6 +15,9 @@ export class VmWorker {
   /** What was sent before the worker's boot message. */
   #early: PageToWorker[] | undefined = [];
   #worker: Worker | undefined;
+  /** Compiles for the machine's worker. */
+  #compiler: Worker | undefined;
+  #compilerPort: MessagePort | undefined;
   #fetching = 0;
   #hasEnded = false;
 
@@ -57,7 +60,8 @@ export class VmWorker {
     this.#progress('engine', 0.05);
     const [, compiled, manifest] = await Promise.all([this.#startWorker(worker), compile(engine), this.#fetchDisk(image)]);
     const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? '';
-    this.#worker?.postMessage({ type: 'boot', manifest, engine: compiled, memory, tiers, timeZone } satisfies PageToWorker);
+    const boot = { type: 'boot', manifest, engine: compiled, memory, tiers, compiler: this.#compilerPort, timeZone } satisfies PageToWorker;
+    this.#worker?.postMessage(boot, this.#compilerPort ? [this.#compilerPort] : []);
     const early = this.#early ?? [];
     this.#early = undefined;
     for (const message of early) this.send(message);
@@ -69,10 +73,20 @@ export class VmWorker {
     if (this.#hasEnded) return;
     const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
     this.#worker = new Worker(url, { type: 'module', name: 'linux-vm' });
+    if (this.#options.tiers !== 'interpreter') this.#startCompiler(url);
     URL.revokeObjectURL(url);
     this.#worker.onerror = event => this.#fail('The Linux VM stopped because of an error of its own.', `${event.message} (${event.lineno}:${event.colno})`);
     this.#worker.onmessageerror = () => this.#fail('The Linux VM stopped because of an error of its own.', 'message could not be read');
     this.#worker.onmessage = (event: MessageEvent<WorkerToPage>) => this.#receive(event.data);
+  }
+
+  /** The same script in a second worker, which takes what compiling costs off the machine's. */
+  #startCompiler(url: string): void {
+    const compiler = new Worker(url, { type: 'module', name: 'linux-vm-compiler' }), { port1, port2 } = new MessageChannel();
+    compiler.onerror = event => this.send({ type: 'compiler.failed', reason: `${event.message} (${event.lineno}:${event.colno})` });
+    compiler.postMessage(port1, [port1]);
+    this.#compiler = compiler;
+    this.#compilerPort = port2;
   }
 
   /** The manifest; what a boot reads of the disk is then on its way. */
@@ -137,6 +151,8 @@ export class VmWorker {
     this.#hasEnded = true;
     this.#worker?.terminate();
     this.#worker = undefined;
+    this.#compiler?.terminate();
+    this.#compiler = undefined;
     this.#early = undefined;
     this.#waiting.length = 0;
     this.#bootChunks.clear();

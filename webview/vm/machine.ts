@@ -3,6 +3,7 @@
  * file: a machine, put together and booted.
  */
 import { Engine, type Tiers } from '../engine/engine.ts';
+import type { CompileThread } from '../engine/jit/compileMessages.ts';
 import { OverlayDevice } from '../fs/block/overlay.ts';
 import { Hostfs, type HostFiles } from '../fs/hostfs.ts';
 import { Tmpfs } from '../fs/tmpfs.ts';
@@ -29,6 +30,8 @@ import { lookUpUser, readSmallFile, type User } from './users.ts';
 export interface MachineOptions {
   /** The engine's compiled module. */
   readonly engine: WebAssembly.Module;
+  /** Compiles beside the machine's thread; without one that does it. */
+  readonly compileThread?: CompileThread | undefined;
   /** How code is run; without it `jit`. */
   readonly tiers?: Tiers;
   /** The read-only disk; what is written stays in memory. */
@@ -201,10 +204,10 @@ export class VirtualMachine {
   }
 }
 
-function makeEngine({ engine, memory, tiers = 'jit', log }: MachineOptions): Engine {
+function makeEngine({ engine, memory, tiers = 'jit', compileThread, log }: MachineOptions): Engine {
   const started = performance.now();
   try {
-    return new Engine({ module: engine, tiers, frames: Math.floor(memory / 4096), now: () => (performance.now() - started) * 1e6, log });
+    return new Engine({ module: engine, tiers, frames: Math.floor(memory / 4096), now: () => (performance.now() - started) * 1e6, compileThread, log });
   } catch (error) {
     // Anything else is a fault of ours, and must not send a person looking for memory.
     if (!(error instanceof RangeError)) throw error;

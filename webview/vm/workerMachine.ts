@@ -4,7 +4,9 @@ import { readManifest, type Manifest } from '../fs/block/manifest.ts';
 import { errnoName } from '../kernel/abi/errno.ts';
 import { runAsync } from '../lib/wait.ts';
 import type { BootMessage, FileRequestMessage, LogLine, PageToWorker, VmStatus, WorkerToPage } from '../protocol.ts';
+import type { CompileThread } from '../engine/jit/compileMessages.ts';
 import { BootError, DiskError } from './bootError.ts';
+import { compileThread } from './compilePort.ts';
 import { FileService } from './fileService.ts';
 import { VirtualMachine } from './machine.ts';
 import { PageSource, browserCodec } from './pageSource.ts';
@@ -19,6 +21,9 @@ const loginUser = 'user';
 const brokenSentence = sentence('The Linux VM stopped because of an error of its own.');
 const diskSentence = sentence("The Linux VM's disk is missing or damaged. If starting again doesn't help, install the extension again.");
 
+/** Messages that are not for terminals and files. */
+type NotServed = 'boot' | 'fetched' | 'compiler.failed';
+
 interface Services {
   readonly machine: VirtualMachine;
   readonly files: FileService;
@@ -29,10 +34,11 @@ export class WorkerMachine {
   readonly #post: (message: WorkerToPage) => void;
   readonly #source: PageSource;
   /** What came before the machine ran; undefined once it runs. */
-  #early: Exclude<PageToWorker, { type: 'boot' | 'fetched' }>[] | undefined = [];
+  #early: Exclude<PageToWorker, { type: NotServed }>[] | undefined = [];
   #services: Services | undefined;
   #machine: VirtualMachine | undefined;
   #programs: ProgramWatch | undefined;
+  #compiler: CompileThread | undefined;
   #hasEnded = false;
 
   constructor(post: (message: WorkerToPage) => void) {
@@ -61,11 +67,12 @@ export class WorkerMachine {
   #receive(message: PageToWorker): void {
     if (message.type === 'boot') void this.#boot(message).catch((error: unknown) => this.fail(error));
     else if (message.type === 'fetched') this.#source.receive(message);
+    else if (message.type === 'compiler.failed') this.#compiler?.onAnswer({ type: 'failed', reason: message.reason });
     else if (this.#early) this.#early.push(message);
     else this.#serve(message);
   }
 
-  #serve(message: Exclude<PageToWorker, { type: 'boot' | 'fetched' }>): void {
+  #serve(message: Exclude<PageToWorker, { type: NotServed }>): void {
     const services = this.#services;
     if (!services || this.#hasEnded) return;
     const served = message.type === 'file.request' ? this.#answer(services, message) : services.terminals.receive(message);
@@ -76,14 +83,15 @@ export class WorkerMachine {
     this.#post({ type: 'file.answer', id, outcome: await files.answer(request) });
   }
 
-  async #boot({ manifest: text, engine, memory, tiers, timeZone }: BootMessage): Promise<void> {
+  async #boot({ manifest: text, engine, memory, tiers, compiler, timeZone }: BootMessage): Promise<void> {
     const started = performance.now();
     const manifest = readManifest(text);
     if (typeof manifest === 'string') throw new DiskError(manifest);
     this.#progress(0.55);
     const disk = this.#openDisk(manifest);
+    this.#compiler = compiler && compileThread(compiler);
     const machine = await VirtualMachine.boot({
-      engine, disk, diskBlockSize: manifest.blockSize, memory, ...(tiers ? { tiers } : {}), log: line => this.#log('warning', line),
+      engine, disk, diskBlockSize: manifest.blockSize, memory, ...(tiers ? { tiers } : {}), compileThread: this.#compiler, log: line => this.#log('warning', line),
       failed: error => this.fail(error), halted: () => this.#end({ state: 'off' }), afterSlice: () => this.#programs?.afterSlice(),
     });
     this.#machine = machine;

@@ -4,6 +4,7 @@
  * says where the time went, and takes more of it.
  */
 import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Tiers } from '../../../webview/engine/engine.ts';
 import { HostInputFile, HostOutputFile } from '../../../webview/kernel/files/hostStream.ts';
@@ -11,6 +12,7 @@ import { exitOf } from '../../../webview/vm/exitStatus.ts';
 import { VirtualMachine } from '../../../webview/vm/machine.ts';
 import { MachineProfile } from '../../../webview/vm/profile/machineProfile.ts';
 import type { Sample } from '../../../webview/vm/profile/profiler.ts';
+import { startCompiler } from '../../../webview/vm/node/compileWorker.ts';
 import { openDisk } from '../../../webview/vm/node/disk.ts';
 import { english } from '../../../webview/vm/sentence.ts';
 import { say, serve } from './driver.ts';
@@ -111,7 +113,7 @@ class NodeHost {
 }
 
 async function main(): Promise<void> {
-  const [disk = '', engine = '', tiers = 'jit', profiled] = process.argv.slice(2);
+  const [disk = '', engine = '', tiers = 'jit', profiled] = process.argv.slice(2), program = join(dirname(engine), 'headless.mjs');
   const profile = profiled === 'profile' ? new MachineProfile() : undefined;
   const started = now();
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -121,7 +123,7 @@ async function main(): Promise<void> {
   const broken = new Promise<Result>(done => { fail = done; });
   const machine = await VirtualMachine.boot({
     engine: await WebAssembly.compile(readFileSync(engine)), disk: opened.device, diskBlockSize: opened.blockSize, memory,
-    tiers: tiers as Tiers, profiler: profile?.profiler, log,
+    tiers: tiers as Tiers, compileThread: tiers === 'jit' ? startCompiler(program) : undefined, profiler: profile?.profiler, log,
     failed: error => {
       if (error instanceof Error) log(error.stack ?? error.message);
       fail({ error: `the VM failed: ${error instanceof Error ? error.message : String(error)}` });

@@ -30,6 +30,8 @@ export interface CodeSpace {
   executable(address: number): number;
   /** Host address of a byte, or a negative number. */
   translate(address: number, write: boolean): number;
+  /** Nothing may be asked any more. */
+  readonly isDestroyed: boolean;
 }
 
 /** What is decoded of one frame. */
@@ -154,6 +156,15 @@ export class CodeCache implements CodeOwner {
   record(frame: number, offset: number): number {
     const table = this.#words[(FRAME_TABLES >> 2) + frame]!;
     return table === 0 ? 0 : this.#words[(table >> 2) + offset]!;
+  }
+
+  /** Which offsets of a frame have decoded instructions: bit n % 8 of byte n / 8. Undefined if nothing of it was decoded. */
+  seen(frame: number): Uint8Array<ArrayBuffer> | undefined {
+    const words = this.#words, table = words[(FRAME_TABLES >> 2) + frame]! >> 2;
+    if (table === 0) return undefined;
+    const bits = new Uint8Array(4096 / 8);
+    for (let offset = 0; offset < 4096; offset++) if (words[table + offset] !== 0) bits[offset >> 3]! |= 1 << (offset & 7);
+    return bits;
   }
 
   isCompiled(frame: number, offset: number): boolean {

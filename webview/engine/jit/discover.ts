@@ -5,8 +5,8 @@
 import type { Decoder } from '../x86/decoder.ts';
 import { Instruction, REGISTER_NONE, REGISTER_RIP } from '../x86/instruction.ts';
 import { ADDRESSING, type Row } from '../x86/rows.ts';
-import type { CodeSpace } from '../interpreter/codeCache.ts';
 import { Loop, blocksOf, layOut, type Item } from './layout.ts';
+import type { CodePage, CodePages } from './regionCompiler.ts';
 
 /** An instruction of a region. */
 export interface Step {
@@ -77,11 +77,8 @@ export const RESOLVER = -1;
 
 export interface DiscoverOptions {
   readonly decoder: Decoder;
-  readonly space: CodeSpace;
-  readonly bytes: Uint8Array;
+  readonly pages: CodePages;
   readonly rows: readonly Row[];
-  /** The interpreter has reached the code at this address. */
-  readonly isSeen: (address: number) => boolean;
   /** This tier can write out the instruction. */
   readonly isFit: (row: Row, instruction: Instruction) => boolean;
 }
@@ -98,7 +95,9 @@ export class Discovery {
   readonly #blocks = new Map<number, Block>();
   /** Block of each instruction. */
   readonly #owner = new Map<number, Block>();
+  /** Pages that it has code of. */
   readonly #pages = new Map<number, number>();
+  readonly #known = new Map<number, CodePage | undefined>();
   readonly #waiting: number[];
   /** Where control comes back to after it was outside. */
   readonly #entries = new Set<number>();
@@ -110,7 +109,7 @@ export class Discovery {
   constructor(options: DiscoverOptions, head: number, targets: readonly number[] = []) {
     this.#options = options;
     this.#head = head;
-    this.#targets = targets.filter(target => target !== head && options.isSeen(target));
+    this.#targets = targets.filter(target => target !== head && this.#isSeen(target));
     this.#waiting = [head, ...this.#targets];
   }
 
@@ -228,14 +227,14 @@ export class Discovery {
         return true;
       case 'CALL':
         block.ending = Ending.jumps;
-        if (direct && this.#options.isSeen(target) && (target === this.#head || this.#isSmall(target))) {
+        if (direct && this.#isSeen(target) && (target === this.#head || this.#isSmall(target))) {
           block.callee = target;
           this.#jump(block, target);
         } else {
           block.callsOut = true;
           if (direct) this.#addStub(block, target);
         }
-        if (this.#options.isSeen(next)) this.#enter(block, next);
+        if (this.#isSeen(next)) this.#enter(block, next);
         return true;
       case 'RET':
         block.ending = Ending.jumps;
@@ -253,13 +252,13 @@ export class Discovery {
   /** What was never jumped to is left outside, unless another way leads there. */
   #jump(block: Block, target: number): void {
     block.successors.push(target);
-    if (this.#options.isSeen(target)) this.#waiting.push(target);
+    if (this.#isSeen(target)) this.#waiting.push(target);
   }
 
   /** What is called may be a jump to where another module's function is (PLT): then that jump is the last step of the block. */
   #addStub(block: Block, target: number): void {
     const steps: Step[] = [];
-    for (let address = target; steps.length < 2 && this.#options.isSeen(address);) {
+    for (let address = target; steps.length < 2 && this.#isSeen(address);) {
       const step = this.#decode(address);
       if (!step || !this.#options.isFit(step.row, step.instruction)) return;
       steps.push(step);
@@ -279,7 +278,7 @@ export class Discovery {
     const seen = new Set<number>(), waiting = [target];
     let steps = 0;
     for (let address = waiting.pop(); address !== undefined; address = waiting.pop()) {
-      while (!seen.has(address) && this.#options.isSeen(address)) {
+      while (!seen.has(address) && this.#isSeen(address)) {
         seen.add(address);
         const step = this.#decode(address);
         if (!step || ++steps > mostStepsInside || step.row.operation === 'CALL' || step.row.operation === 'SYSCALL') return false;
@@ -296,31 +295,35 @@ export class Discovery {
   }
 
   #decode(address: number): Step | undefined {
-    const { space, bytes, rows } = this.#options;
-    const offset = address % 4096, page = address - offset;
-    const frame = this.#frame(page);
-    if (frame === 0) return undefined;
+    const { rows, decoder } = this.#options;
+    const offset = address % 4096, page = address - offset, code = this.#page(page);
+    if (!code) return undefined;
+    this.#pages.set(page, code.frame);
     const instruction = new Instruction();
-    let length = this.#options.decoder.decode(bytes, frame * 4096 + offset, (frame + 1) * 4096, instruction);
+    let length = decoder.decode(code.bytes, code.at + offset, code.at + 4096, instruction);
     if (length === 0) {
-      const second = space.executable(page + 4096);
-      if (second === 0) return undefined;
+      const second = this.#page(page + 4096);
+      if (!second) return undefined;
       const here = 4096 - offset;
-      this.#across.set(bytes.subarray(frame * 4096 + offset, (frame + 1) * 4096));
-      this.#across.set(bytes.subarray(second * 4096, second * 4096 + 32 - here), here);
-      length = this.#options.decoder.decode(this.#across, 0, 32, instruction);
-      if (length > here) this.#pages.set(page + 4096, second);
+      this.#across.set(code.bytes.subarray(code.at + offset, code.at + 4096));
+      this.#across.set(second.bytes.subarray(second.at, second.at + 32 - here), here);
+      length = decoder.decode(this.#across, 0, 32, instruction);
+      if (length > here) this.#pages.set(page + 4096, second.frame);
     }
     return length > 0 ? { address, row: rows[instruction.row]!, instruction } : undefined;
   }
 
-  #frame(page: number): number {
-    let frame = this.#pages.get(page);
-    if (frame === undefined) {
-      frame = this.#options.space.executable(page);
-      if (frame !== 0) this.#pages.set(page, frame);
-    }
-    return frame;
+  #page(address: number): CodePage | undefined {
+    if (this.#known.has(address)) return this.#known.get(address);
+    const page = this.#options.pages.page(address);
+    this.#known.set(address, page);
+    return page;
+  }
+
+  /** The interpreter has reached the code at this address. */
+  #isSeen(address: number): boolean {
+    const offset = address % 4096;
+    return this.#page(address - offset)?.isSeen(offset) ?? false;
   }
 
   /** Cuts a block in two at an instruction of it. */

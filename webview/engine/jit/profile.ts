@@ -72,9 +72,13 @@ export class Profile {
     for (let piece = Math.floor(start / pieceSize); piece * pieceSize < end; piece++) this.#counts.delete(piece);
   }
 
-  /** Compiling the code at a physical address took so long; nothing came of it: then that isn't tried again soon. */
-  compiled(address: number, milliseconds: number, success: boolean): void {
+  /** Compiling has taken so long. */
+  compiled(milliseconds: number): void {
     this.#compilation += (Math.min(longestCompilation, milliseconds) - this.#compilation) / 4;
-    if (!success) this.#counts.set(Math.floor(address / pieceSize), -1000);
+  }
+
+  /** Nothing came of compiling the code at a physical address: that isn't tried again soon. */
+  failed(address: number): void {
+    this.#counts.set(Math.floor(address / pieceSize), -1000);
   }
 }

@@ -3,19 +3,19 @@
  * no longer be kept. One module holds one region; it imports the memory and the few functions that it calls.
  */
 import { nearWords } from '../semantics/floats.ts';
-import { ModuleBuilder } from '../wasm/module.ts';
 import type { Descriptions } from '../semantics/contract.ts';
 import type { CodeCache, CodeSpace } from '../interpreter/codeCache.ts';
-import { fitsForms, type FormTable } from '../interpreter/forms.ts';
+import type { FormTable } from '../interpreter/forms.ts';
 import { Regions as RegionTable, Run, STATE, Slot } from '../state.ts';
 import type { Decoder } from '../x86/decoder.ts';
-import type { Instruction } from '../x86/instruction.ts';
 import type { Row } from '../x86/rows.ts';
-import { Discovery, type Region } from './discover.ts';
+import type { CompileThread } from './compileMessages.ts';
+import { CompileQueue } from './compileQueue.ts';
 import { ExitSamples } from './exits.ts';
-import { RegionWriter, UnfitInstruction, type Expectations, type RegionCode } from './emit.ts';
-import { ChangedAlready, type HelperSource } from './frame.ts';
+import type { Expectations } from './emit.ts';
+import type { HelperSource } from './frame.ts';
 import type { Profile } from './profile.ts';
+import { RegionCompiler, type CodePage, type CodePages, type CompiledRegion, type Task } from './regionCompiler.ts';
 
 /** A region that the dispatcher knows. */
 interface Installed {
@@ -45,6 +45,8 @@ const instructionsPerRemake = 1 << 26;
 interface Plan {
   readonly exits: ExitSamples;
   readonly instead: readonly Installed[];
+  /** Physical address of its head. */
+  readonly place: number;
 }
 
 export interface RegionsOptions {
@@ -59,15 +61,38 @@ export interface RegionsOptions {
   readonly helpers: HelperSource;
   readonly profile: Profile;
   readonly limits?: { readonly regions: number; readonly bytes: number } | undefined;
+  /** Compiles beside the guest; without one its own thread does. `forms`: the section of the interpreter's module. */
+  readonly elsewhere?: { readonly thread: CompileThread; readonly forms: Uint8Array<ArrayBuffer> } | undefined;
   /** Told of instructions that this tier fails at. */
   readonly log: (line: string) => void;
   /** The interpreter's exports: helpers by name. */
   readonly exports: WebAssembly.Exports;
 }
 
+/** Code as it is in the machine's memory. */
+class LivePages implements CodePages {
+  readonly isComplete = true;
+  readonly #code: CodeCache;
+  readonly #bytes: Uint8Array;
+  readonly #space: CodeSpace;
+
+  constructor(code: CodeCache, bytes: Uint8Array, space: CodeSpace) {
+    this.#code = code;
+    this.#bytes = bytes;
+    this.#space = space;
+  }
+
+  page(address: number): CodePage | undefined {
+    const frame = this.#space.executable(address), code = this.#code;
+    return frame === 0 ? undefined : { frame, bytes: this.#bytes, at: frame * 4096, isSeen: offset => code.record(frame, offset) !== 0 };
+  }
+}
+
 export class Regions {
   readonly #options: RegionsOptions;
-  readonly #bytes: Uint8Array;
+  readonly #compiler: RegionCompiler;
+  readonly #queue: CompileQueue<Plan> | undefined;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #words: Int32Array;
   readonly #view: DataView;
   readonly #bySlot: (Installed | undefined)[] = [];
@@ -79,8 +104,6 @@ export class Regions {
   /** Lists of pages that can be used again, by number of pages. */
   readonly #freeLists = new Map<number, number[]>();
   #nextSlot = 0;
-  /** Instructions that can't be written out here, by row and shape. */
-  readonly #unfit = new Set<number>();
   /** Heads of regions whose accesses off one register were too often on two pages. */
   readonly #straying = new Set<number>();
   /** Heads of regions whose numbers were too often not NEAR. */
@@ -105,12 +128,15 @@ export class Regions {
       this.#view.setInt32(Run.nearFirst + i, nearWords.first, true);
       this.#view.setInt32(Run.nearLimit + i, nearWords.limit, true);
     }
-    options.code.onForget = (frame, start, end) => (frame === undefined ? this.#dropAll() : this.#dropBytes(frame, start, end));
+    this.#compiler = new RegionCompiler(options);
+    const { elsewhere, code, log } = options;
+    this.#queue = elsewhere && new CompileQueue({ ...elsewhere, code, bytes: this.#bytes, log, done: (task, plan, region) => this.#done(task, plan, region) });
+    code.onForget = (frame, start, end) => (frame === undefined ? this.#dropAll() : this.#dropBytes(frame, start, end));
   }
 
-  /** Compiles the code around an address of `space` that the interpreter has decoded. False if nothing came of it. */
+  /** Compiles the code around an address of `space` that the interpreter has decoded, now or soon. False if it is known that nothing comes of it. */
   compile(space: CodeSpace, address: number): boolean {
-    return this.#compile(space, address, { exits: new ExitSamples(), instead: [] });
+    return this.#compile(space, address, { exits: new ExitSamples(), instead: [], place: placeOf(space, address) });
   }
 
   /**
@@ -132,7 +158,7 @@ export class Regions {
       instead.add(other);
       exits = exits.with(other.exits);
     }
-    this.#compile(space, region.head, { exits, instead: [...instead] });
+    this.#compile(space, region.head, { exits, instead: [...instead], place: placeOf(space, region.head) });
   }
 
   /** The instruction at an address has often found itself on another page than was hoped for: its regions are made again without that hope. */
@@ -145,12 +171,12 @@ export class Regions {
   }
 
   #disappointed(space: CodeSpace, address: number, heads: Set<number>): void {
-    const frame = space.executable(address - address % 4096), at = frame * 4096 + address % 4096;
+    const at = placeOf(space, address), frame = Math.floor(at / 4096);
     for (const region of [...this.#byFrame.get(frame) ?? []]) {
       if (!overlaps(region.bytes, at, at + 1)) continue;
       if (heads.size >= mostRegions) heads.clear();
       heads.add(region.head);
-      this.#compile(space, region.head, { exits: region.exits, instead: [region] });
+      this.#compile(space, region.head, { exits: region.exits, instead: [region], place: placeOf(space, region.head) });
     }
   }
 
@@ -158,84 +184,74 @@ export class Regions {
     return [...this.#byFrame.get(space.executable(address - address % 4096)) ?? []].filter(region => region.head === address);
   }
 
-  #compile(space: CodeSpace, address: number, plan: Plan): boolean {
+  #compile(space: CodeSpace, head: number, plan: Plan): boolean {
     const started = performance.now();
-    const done = this.#tryToCompile(space, address, plan);
-    this.seconds += (performance.now() - started) / 1000;
-    return done;
-  }
-
-  #tryToCompile(space: CodeSpace, address: number, plan: Plan): boolean {
-    const { descriptions, forms, helpers } = this.#options;
-    for (;;) {
-      const region = this.#find(space, address, plan.exits.targets);
-      if (!region) return false;
-      try {
-        return this.#install(region, plan, new RegionWriter(region, descriptions, forms, helpers, this.#expectations(region)).write());
-      } catch (error) {
-        if (!(error instanceof UnfitInstruction)) throw error;
-        this.#unfit.add(shapeOf(error.step.row, error.step.instruction));
-        if (!(error.cause instanceof ChangedAlready)) this.#options.log(`${error.message}, from now on it is interpreted: ${String(error.cause)}`);
-      }
+    const task: Task = {
+      head, targets: plan.exits.targets, expectations: this.#expectations(head), most: this.#most,
+    };
+    let success = true;
+    if (this.#queue?.isAlive) this.#queue.request(space, task, plan);
+    else {
+      const region = this.#compiler.compile(task, new LivePages(this.#options.code, this.#bytes, space));
+      success = region !== undefined && this.#install(region, task, plan);
     }
+    this.#spent(started);
+    return success;
   }
 
-  /** Whether the running thread has computed anything inexact: MXCSR.PE. */
-  #expectations({ head }: Region): Expectations {
+  /** What another thread has compiled is there. */
+  #done(task: Task, plan: Plan, region: CompiledRegion | undefined): void {
+    const started = performance.now();
+    if (!region || !this.#install(region, task, plan)) this.#options.profile.failed(plan.place);
+    this.#spent(started);
+  }
+
+  #spent(started: number): void {
+    const milliseconds = performance.now() - started;
+    this.seconds += milliseconds / 1000;
+    this.#options.profile.compiled(milliseconds);
+  }
+
+  /** The running thread has computed something inexact: MXCSR.PE; the rest is what regions with that head have been like. */
+  #expectations(head: number): Expectations {
     return {
       isInexactLikely: (this.#words[(STATE + Slot.mxcsr) >> 2]! & 0x20) !== 0, reusesTranslations: !this.#straying.has(head), expectsNear: !this.#outlying.has(head),
     };
   }
 
-  #find(space: CodeSpace, address: number, targets: readonly number[]): Region | undefined {
-    const { rows, decoder, code, forms, descriptions } = this.#options;
-    let left = this.#most;
-    return new Discovery({
-      decoder, space, bytes: this.#bytes, rows,
-      isSeen: target => {
-        const frame = space.executable(target - target % 4096);
-        return frame !== 0 && code.record(frame, target % 4096) !== 0;
-      },
-      isFit: (row, instruction) => fitsForms(forms, instruction) && Object.hasOwn(descriptions, row.operation)
-        && (this.#unfit.size === 0 || !this.#unfit.has(shapeOf(row, instruction))) && left-- > 0,
-    }, address, targets).find();
-  }
-
-  #install(region: Region, { exits, instead }: Plan, { code, imports }: RegionCode): boolean {
-    for (const other of instead) if (region.order.has(other.head)) this.#drop(other);
-    if (exits.targets.some(target => !region.order.has(target))) exits.rest();
+  #install(region: CompiledRegion, { head }: Task, { exits, instead }: Plan): boolean {
+    const has = new Set(region.blocks);
+    for (const other of instead) if (this.#installed.has(other) && has.has(other.head)) this.#drop(other);
+    if (exits.targets.some(target => !has.has(target))) exits.rest();
     this.#makeRoom();
     const list = this.#pageList(region);
     if (list === undefined) return false;
     const slot = this.#freeSlots.pop() ?? this.#nextSlot++;
     const { memory, table, code: cache } = this.#options;
-    const module = this.#module(code, imports);
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(module), { env: { memory }, engine: this.#options.exports });
+    const instance = new WebAssembly.Instance(region.module, { env: { memory }, engine: this.#options.exports });
     table.set(slot, instance.exports['region'] as () => number);
     const at = RegionTable.base + slot * RegionTable.entrySize;
     this.#words[(at + RegionTable.stamp) >> 2] = 0;
     this.#words[(at + RegionTable.pages) >> 2] = list;
     const frames = [...new Set(region.pages.values())];
     for (const frame of frames) cache.watch(frame);
-    const entries = region.blocks.flatMap((block, i) => {
-      if (!block.isEntry) return [];
-      const frame = region.pages.get(block.address - block.address % 4096)!, offset = block.address % 4096;
-      return cache.compiledAt(frame, offset, Math.floor(block.address / 4096), slot, i) ? [{ frame, offset }] : [];
+    const entries = region.entries.flatMap(i => {
+      const address = region.blocks[i]!, offset = address % 4096, frame = region.pages.get(address - offset)!;
+      return cache.compiledAt(frame, offset, Math.floor(address / 4096), slot, i) ? [{ frame, offset }] : [];
     });
-    const installed = {
-      slot, head: region.head, size: region.blocks.reduce((sum, block) => sum + block.steps.length, 0), exits, frames, entries,
-      bytes: stretchesOf(region), list, pages: region.pages.size, moduleSize: module.length,
+    const installed: Installed = {
+      slot, head, size: region.size, exits, frames, entries, bytes: region.bytes, list, pages: region.pages.size, moduleSize: region.moduleSize,
     };
     this.#installed.add(installed);
     this.#bySlot[slot] = installed;
-    this.#size += module.length;
+    this.#size += region.moduleSize;
     for (const frame of frames) {
       const known = this.#byFrame.get(frame);
       if (known) known.add(installed);
       else this.#byFrame.set(frame, new Set([installed]));
     }
     this.compiled++;
-    this.bytes += module.length;
+    this.bytes += region.moduleSize;
     if (entries.length === 0) this.#drop(installed);
     return entries.length > 0;
   }
@@ -252,19 +268,8 @@ export class Regions {
     for (const { region } of coldest.slice(0, Math.ceil(coldest.length / 4))) this.#drop(region);
   }
 
-  #module(code: RegionCode['code'], imports: readonly string[]): Uint8Array<ArrayBuffer> {
-    const builder = new ModuleBuilder();
-    builder.importMemory('env', 'memory', 1);
-    for (const name of imports) {
-      const { parameters, result } = this.#options.helpers(name);
-      builder.importFunction('engine', name, parameters, result);
-    }
-    builder.export('region', builder.add('region', code, 'i32'));
-    return builder.assemble();
-  }
-
   /** Address of the region's list of pages, see state.ts Regions. */
-  #pageList({ pages }: Region): number | undefined {
+  #pageList({ pages }: CompiledRegion): number | undefined {
     const at = this.#freeLists.get(pages.size)?.pop() ?? this.#options.code.room(16 + pages.size * 16);
     if (at === undefined) return undefined;
     this.#view.setInt32(at, pages.size, true);
@@ -279,6 +284,7 @@ export class Regions {
 
   /** Drops what has been compiled of some bytes of a frame: other code may be there from now on. True if there was any. */
   #dropBytes(frame: number, start: number, end: number): boolean {
+    this.#queue?.forget(frame);
     const regions = this.#byFrame.get(frame);
     let some = false;
     for (const region of regions ?? []) {
@@ -351,33 +357,19 @@ export class Regions {
   }
 
   #dropAll(): boolean {
+    this.#queue?.forget(undefined);
     for (const region of this.#installed) this.#drop(region);
     this.#freeLists.clear();
     return true;
   }
 }
 
-/** Physical addresses of a region's instructions: start and end of each stretch. */
-function stretchesOf({ blocks, pages }: Region): number[] {
-  const found: number[] = [];
-  const add = (start: number, end: number): void => {
-    if (found.at(-1) === start) found[found.length - 1] = end;
-    else found.push(start, end);
-  };
-  for (const { address, instruction } of blocks.flatMap(block => block.steps)) {
-    const page = address - address % 4096, shift = pages.get(page)! * 4096 - page, end = address + instruction.length;
-    add(address + shift, Math.min(end, page + 4096) + shift);
-    if (end > page + 4096) add(pages.get(page + 4096)! * 4096, end - page - 4096 + pages.get(page + 4096)! * 4096);
-  }
-  return found;
+/** Physical address of code. */
+function placeOf(space: CodeSpace, address: number): number {
+  return space.executable(address - address % 4096) * 4096 + address % 4096;
 }
 
 function overlaps(stretches: readonly number[], start: number, end: number): boolean {
   for (let i = 0; i < stretches.length; i += 2) if (stretches[i]! < end && start < stretches[i + 1]!) return true;
   return false;
-}
-
-/** What decides whether an instruction can be written out: its row, memory or registers, REP. */
-function shapeOf(row: Row, { memory, rep, operandSize }: Instruction): number {
-  return (row.id * 2 + memory) * 2 ** 12 + rep * 16 + operandSize;
 }

@@ -28,6 +28,7 @@ export class PageTables {
   /** The last leaf table found: its pages' number / 1024, and its frame. A leaf table stays where it is until `destroy`. */
   #leafNumber = -1;
   #leafTable = 0;
+  isDestroyed = false;
 
   private constructor(parts: MmuParts, root: number) {
     this.#parts = parts;
@@ -276,6 +277,7 @@ export class PageTables {
   }
 
   destroy(): void {
+    this.isDestroyed = true;
     this.#free(this.root, 3);
     this.#leafNumber = -1;
     if (this.#active) this.#parts.caches.flush();

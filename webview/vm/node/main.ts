@@ -13,6 +13,7 @@ import { VirtualMachine } from '../machine.ts';
 import { MachineProfile } from '../profile/machineProfile.ts';
 import { reportText, speedscope } from '../profile/report.ts';
 import { english } from '../sentence.ts';
+import { serveIfCompiler, startCompiler } from './compileWorker.ts';
 import { exportDisk, openDisk, type OpenedDisk } from './disk.ts';
 import { NodeHostFiles } from './hostFiles.ts';
 import { parseOptions, usage, UsageError, type Options } from './options.ts';
@@ -49,6 +50,7 @@ async function boot(options: Options, disk: OpenedDisk, profile: MachineProfile 
   if (!existsSync(file)) throw new BootError('The engine is not built: run npm run build.');
   return VirtualMachine.boot({
     engine: await WebAssembly.compile(readFileSync(file)), disk: disk.device, diskBlockSize: disk.blockSize, memory: options.memory * 2 ** 20, tiers: options.engine,
+    compileThread: options.engine === 'jit' ? startCompiler(fileURLToPath(import.meta.url)) : undefined,
     log: complain, trace: options.strace === undefined ? undefined : lineWriter(options.strace),
     hostMounts: options.mounts.map(m => ({ files: new NodeHostFiles(resolve(m.host)), guest: m.guest, readOnly: m.readOnly })),
     failed: error => {
@@ -176,4 +178,4 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+if (!serveIfCompiler()) await main();
