@@ -4,6 +4,8 @@
  */
 import { expect, it, vi } from 'vitest';
 import { Engine, type Tiers } from '../../webview/engine/engine.ts';
+import type { CompileAnswer, CompileRequest, CompileThread } from '../../webview/engine/jit/compileMessages.ts';
+import { CompileServer } from '../../webview/engine/jit/compileServer.ts';
 import type { PageTables } from '../../webview/engine/mmu/addressSpace.ts';
 import { helpers } from '../../webview/engine/semantics/helpers/index.ts';
 import { descriptions } from '../../webview/engine/semantics/index.ts';
@@ -41,7 +43,7 @@ const starts = 3;
 /** Instructions at which a run is cut. */
 const budgets = [64, 65, 100, 333, 1000, 5000];
 /** How often a program runs in one engine: `jit` has to find out first what is hot. */
-const runs = { interpreter: starts, jit: 15, eager: 9 };
+const runs = { interpreter: starts, jit: 15, elsewhere: 15, eager: 9 };
 
 function randomStart(random: Random): Start {
   const fpu = new Uint8Array(512);
@@ -55,6 +57,22 @@ function randomStart(random: Random): Start {
   };
 }
 
+/** The thread that compiles, on this one: takes requests and gives answers when `work` is called, some time after they were sent. */
+class LateCompiler implements CompileThread {
+  onAnswer: (answer: CompileAnswer) => void = () => {};
+  readonly #requests: CompileRequest[] = [];
+  readonly #answers: CompileAnswer[] = [];
+  readonly #server = new CompileServer(answer => this.#answers.push(answer));
+
+  post(request: CompileRequest): void {
+    this.#requests.push(request.type === 'forms' ? request : structuredClone(request));
+  }
+  work(random: Random): void {
+    for (let n = random.below(3); n > 0 && this.#answers.length > 0; n--) this.onAnswer(this.#answers.shift()!);
+    for (let n = random.below(3); n > 0 && this.#requests.length > 0; n--) this.#server.receive(this.#requests.shift()!);
+  }
+}
+
 /** An engine with a program in memory. Pages that follow each other don't do so in physical memory. */
 class Machine {
   readonly engine: Engine;
@@ -64,8 +82,8 @@ class Machine {
   /** Page by address. */
   readonly #frames = new Map<number, number>();
 
-  constructor(tiers: Tiers, program: Program, log: (line: string) => void) {
-    this.engine = new Engine({ module, frames: 64, now: () => 0, tiers, log });
+  constructor(tiers: Tiers, program: Program, log: (line: string) => void, compileThread?: CompileThread) {
+    this.engine = new Engine({ module, frames: 64, now: () => 0, tiers, log, compileThread });
     this.#space = this.engine.createAddressSpace()!;
     this.#thread = this.engine.createThread();
     this.#program = program;
@@ -95,7 +113,7 @@ class Machine {
   }
 
   /** Runs the program to its end in turns of what `budget` says, and gives what is there then, each under its name. */
-  run(start: Start, budget: () => number): Map<string, string> {
+  run(start: Start, budget: () => number, between = (): void => {}): Map<string, string> {
     const thread = this.#thread, before = thread.instructions;
     start.gprs.forEach(([low, high], reg) => thread.setHalves(reg, low, high));
     thread.set(Reg.rsp, start.rsp);
@@ -107,7 +125,10 @@ class Machine {
     this.#write(STACK, start.stack);
     thread.rip = this.#program.entry;
     let exit: number = Exit.budget;
-    while (exit === Exit.budget && thread.instructions - before < 4 * this.#program.cost) exit = this.engine.run(thread, this.#space, budget());
+    while (exit === Exit.budget && thread.instructions - before < 4 * this.#program.cost) {
+      exit = this.engine.run(thread, this.#space, budget());
+      between();
+    }
     return this.#result(exit);
   }
   #result(exit: number): Map<string, string> {
@@ -132,17 +153,19 @@ function differences(ours: ReadonlyMap<string, string>, expected: ReadonlyMap<st
 }
 
 /** What is wrong in a program, and what has been done to find that. */
-function tryProgram(number: number, counts: { instructions: number; compiled: Record<'jit' | 'eager', number> }): string[] {
+function tryProgram(number: number, counts: { instructions: number; compiled: Record<Exclude<keyof typeof runs, 'interpreter'>, number> }): string[] {
   const random = new Random(Math.imul(seed, 0x9e3779b1) + Math.imul(number, 0x85ebca6b)), program = randomControlFlow(random);
   const states = Array.from({ length: starts }, () => randomStart(random));
   const interpreter = new Machine('interpreter', program, () => {}), expected = states.map(start => interpreter.run(start, () => 1 << 24));
   const found = expected.flatMap((result, i) => (result.get('exit') === String(Exit.syscall) ? [] : [`start ${i} ended with ${result.get('exit')} at ${result.get('rip')}`]));
   counts.instructions += interpreter.instructions / starts;
-  for (const tiers of ['interpreter', 'jit', 'eager'] as const) {
-    const machine = new Machine(tiers, program, line => found.push(line));
+  for (const tiers of ['interpreter', 'jit', 'elsewhere', 'eager'] as const) {
+    const late = tiers === 'elsewhere' ? new LateCompiler() : undefined;
+    const machine = new Machine(late ? 'jit' : tiers as Tiers, program, line => found.push(line), late);
     for (let run = 0; run < runs[tiers] && found.length === 0; run++) {
       const budget = random.pick([...budgets, 0]);
-      const wrong = differences(machine.run(states[run % starts]!, () => budget || random.pick(budgets)), expected[run % starts]!);
+      const ended = machine.run(states[run % starts]!, () => budget || random.pick(budgets), () => late?.work(random));
+      const wrong = differences(ended, expected[run % starts]!);
       if (wrong) found.push(`${tiers}, run ${run}, budget ${budget || 'mixed'}: ${wrong}`);
     }
     if (tiers !== 'interpreter') counts.compiled[tiers] += machine.engine.statistics.regionsCompiled;
@@ -151,7 +174,7 @@ function tryProgram(number: number, counts: { instructions: number; compiled: Re
 }
 
 it(`control flow in all tiers, seed ${seed}`, () => {
-  const found: string[] = [], counts = { instructions: 0, compiled: { jit: 0, eager: 0 } };
+  const found: string[] = [], counts = { instructions: 0, compiled: { jit: 0, elsewhere: 0, eager: 0 } };
   const numbers = only === undefined ? Array.from({ length: total }, (_, i) => i) : [only];
   for (const number of numbers) if (found.length < 3) found.push(...tryProgram(number, counts));
   if (process.env['VERBOSE']) console.log(counts);
@@ -159,5 +182,6 @@ it(`control flow in all tiers, seed ${seed}`, () => {
   // Programs are long enough, and compiled.
   expect(counts.instructions / numbers.length).toBeGreaterThan(only === undefined ? 10_000 : 0);
   expect(counts.compiled.jit).toBeGreaterThan(only === undefined ? numbers.length : -1);
+  expect(counts.compiled.elsewhere).toBeGreaterThan(only === undefined ? numbers.length : -1);
   expect(counts.compiled.eager).toBeGreaterThan(numbers.length);
 }, 120_000);
