@@ -8,7 +8,7 @@ export const compilerName = 'linux-vm-compiler';
 /** The compiler at the other end of a port. */
 export function compileThread(port: MessagePort): CompileThread {
   const thread: CompileThread = {
-    post: request => port.postMessage(request, request.type === 'compile' || request.type === 'pages' ? request.pages.map(({ bytes }) => bytes.buffer) : []),
+    post: request => port.postMessage(request),
     onAnswer: () => {},
   };
   port.onmessage = (event: MessageEvent<CompileAnswer>) => thread.onAnswer(event.data);

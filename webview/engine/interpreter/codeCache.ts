@@ -158,13 +158,15 @@ export class CodeCache implements CodeOwner {
     return table === 0 ? 0 : this.#words[(table >> 2) + offset]!;
   }
 
-  /** Which offsets of a frame have decoded instructions: bit n % 8 of byte n / 8. Undefined if nothing of it was decoded. */
-  seen(frame: number): Uint8Array<ArrayBuffer> | undefined {
+  /** Something of the frame has been decoded. */
+  hasDecoded(frame: number): boolean {
+    return this.#words[(FRAME_TABLES >> 2) + frame] !== 0;
+  }
+
+  /** Sets bit n % 8 of byte n / 8 for each offset n of such a frame that has a decoded instruction. */
+  noteDecoded(frame: number, bits: Uint8Array): void {
     const words = this.#words, table = words[(FRAME_TABLES >> 2) + frame]! >> 2;
-    if (table === 0) return undefined;
-    const bits = new Uint8Array(4096 / 8);
     for (let offset = 0; offset < 4096; offset++) if (words[table + offset] !== 0) bits[offset >> 3]! |= 1 << (offset & 7);
-    return bits;
   }
 
   isCompiled(frame: number, offset: number): boolean {

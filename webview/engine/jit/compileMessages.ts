@@ -1,22 +1,25 @@
 /** What the guest's thread and one that compiles for it send each other. All of it can be cloned. */
 import type { CompiledRegion, Task } from './regionCompiler.ts';
 
-/** A page of code at a moment. */
-export interface PageSnapshot {
-  readonly page: number;
-  /** 0 where there is no code; then `bytes` and `seen` are empty. */
-  readonly frame: number;
+/** Pages of code at a moment. Few objects, since each of them costs when it is sent. */
+export interface PageSnapshots {
+  /** Addresses. */
+  readonly pages: Float64Array<ArrayBuffer>;
+  /** Of each page; 0 where there is no code. */
+  readonly frames: Int32Array<ArrayBuffer>;
+  /** For each page that has code its bytes, and which instructions the interpreter has decoded: bit n % 8 of byte n / 8 for the one at offset n. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Bit n % 8 of byte n / 8: the interpreter has decoded an instruction at offset n. */
-  readonly seen: Uint8Array<ArrayBuffer>;
 }
+
+/** Bytes of a page and of what is decoded of it. */
+export const snapshotSize = 4096 + 4096 / 8;
 
 export type CompileRequest =
   /** First of all: the section `forms` of the interpreter's module. */
   | { readonly type: 'forms'; readonly forms: Uint8Array<ArrayBuffer> }
-  | { readonly type: 'compile'; readonly id: number; readonly task: Task; readonly pages: readonly PageSnapshot[] }
+  | { readonly type: 'compile'; readonly id: number; readonly task: Task; readonly pages: PageSnapshots }
   /** The pages that were missing. */
-  | { readonly type: 'pages'; readonly id: number; readonly pages: readonly PageSnapshot[] }
+  | { readonly type: 'pages'; readonly id: number; readonly pages: PageSnapshots }
   /** Nobody waits for it any more. */
   | { readonly type: 'cancel'; readonly id: number };
 

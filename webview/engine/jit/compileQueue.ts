@@ -3,7 +3,7 @@
  * While an answer is on its way the interpreter goes on.
  */
 import type { CodeCache, CodeSpace } from '../interpreter/codeCache.ts';
-import type { CompileAnswer, CompileThread, PageSnapshot } from './compileMessages.ts';
+import { snapshotSize, type CompileAnswer, type CompileThread, type PageSnapshots } from './compileMessages.ts';
 import type { CompiledRegion, Task } from './regionCompiler.ts';
 
 /** Requests under way; more would be answered too late. */
@@ -72,17 +72,21 @@ export class CompileQueue<Plan> {
     const pending: Pending<Plan> = { id, space, task, plan, frames: new Set(), since: performance.now() };
     this.#pending.set(id, pending);
     const pages = new Set([page, ...task.targets.map(target => target - target % 4096), ...this.#companions.get(page) ?? []]);
-    this.#options.thread.post({ type: 'compile', id, task, pages: this.#snapshots(pending, pages) });
+    this.#options.thread.post({ type: 'compile', id, task, pages: this.#snapshots(pending, [...pages]) });
   }
 
-  #snapshots({ space, frames }: Pending<Plan>, pages: Iterable<number>): PageSnapshot[] {
+  #snapshots({ space, frames: sent }: Pending<Plan>, addresses: readonly number[]): PageSnapshots {
     const { code, bytes } = this.#options;
-    return Array.from(pages, page => {
-      const frame = space.executable(page), seen = frame === 0 ? undefined : code.seen(frame);
-      if (!seen) return { page, frame: 0, bytes: new Uint8Array(), seen: new Uint8Array() };
-      frames.add(frame);
-      return { page, frame, bytes: bytes.slice(frame * 4096, (frame + 1) * 4096), seen };
-    });
+    const frames = Int32Array.from(addresses, address => space.executable(address)).map(frame => (code.hasDecoded(frame) ? frame : 0));
+    const all = new Uint8Array(frames.reduce((count, frame) => count + (frame === 0 ? 0 : 1), 0) * snapshotSize);
+    let at = 0;
+    for (const frame of frames) {
+      if (frame === 0) continue;
+      sent.add(frame);
+      all.set(bytes.subarray(frame * 4096, (frame + 1) * 4096), at);
+      code.noteDecoded(frame, all.subarray(at + 4096, at += snapshotSize));
+    }
+    return { pages: Float64Array.from(addresses), frames, bytes: all };
   }
 
   #receive(answer: CompileAnswer): void {

@@ -4,7 +4,7 @@ import { helpers } from '../semantics/helpers/index.ts';
 import { descriptions } from '../semantics/index.ts';
 import { Decoder } from '../x86/decoder.ts';
 import { ROWS } from '../x86/table.ts';
-import type { CompileAnswer, CompileRequest, PageSnapshot } from './compileMessages.ts';
+import { snapshotSize, type CompileAnswer, type CompileRequest, type PageSnapshots } from './compileMessages.ts';
 import { helperSource } from './frame.ts';
 import { RegionCompiler, type CodePage, type CodePages, type Task } from './regionCompiler.ts';
 
@@ -13,9 +13,14 @@ class SentPages implements CodePages {
   readonly #known = new Map<number, CodePage | undefined>();
   missing = new Set<number>();
 
-  add({ page, frame, bytes, seen }: PageSnapshot): void {
-    this.#known.set(page, frame === 0 ? undefined : { frame, bytes, at: 0, isSeen: offset => (seen[offset >> 3]! >> (offset & 7) & 1) !== 0 });
-    this.missing.delete(page);
+  add({ pages, frames, bytes }: PageSnapshots): void {
+    let next = 0;
+    for (const [i, page] of pages.entries()) {
+      this.missing.delete(page);
+      const frame = frames[i]!, at = next;
+      if (frame !== 0) next += snapshotSize;
+      this.#known.set(page, frame === 0 ? undefined : { frame, bytes, at, isSeen: offset => (bytes[at + 4096 + (offset >> 3)]! >> (offset & 7) & 1) !== 0 });
+    }
   }
   page(address: number): CodePage | undefined {
     if (!this.#known.has(address)) this.missing.add(address);
@@ -51,7 +56,7 @@ export class CompileServer {
       if (request.type === 'compile') this.#open.set(request.id, { task: request.task, pages: new SentPages() });
       const open = this.#open.get(request.id);
       if (!open) return;
-      for (const snapshot of request.pages) open.pages.add(snapshot);
+      open.pages.add(request.pages);
       this.#compile(request.id, open);
     }
   }
