@@ -4,8 +4,7 @@
  */
 import { expect, it, vi } from 'vitest';
 import { Engine, type Tiers } from '../../webview/engine/engine.ts';
-import type { CompileAnswer, CompileRequest, CompileThread } from '../../webview/engine/jit/compileMessages.ts';
-import { CompileServer } from '../../webview/engine/jit/compileServer.ts';
+import type { CompileThread } from '../../webview/engine/jit/compileMessages.ts';
 import type { PageTables } from '../../webview/engine/mmu/addressSpace.ts';
 import { helpers } from '../../webview/engine/semantics/helpers/index.ts';
 import { descriptions } from '../../webview/engine/semantics/index.ts';
@@ -13,6 +12,7 @@ import type { EngineThread } from '../../webview/engine/thread.ts';
 import { ROWS } from '../../webview/engine/x86/table.ts';
 import { Exit, Reg } from '../../webview/kernel/cpu.ts';
 import { compileInterpreter } from '../harness/instruction.ts';
+import { LateCompiler } from '../harness/lateCompiler.ts';
 import { Random } from '../harness/random.ts';
 import { CODE, DATA, DATA_SIZE, STACK, STACK_SIZE, TABLES, TABLES_SIZE, randomControlFlow, type Program } from '../harness/randomControlFlow.ts';
 
@@ -55,22 +55,6 @@ function randomStart(random: Random): Start {
     rsp: STACK + 0x3000 + 8 * random.below(60) + (random.oneIn(3) ? random.below(8) : 0),
     data: random.bytes(DATA_SIZE), stack: random.bytes(STACK_SIZE), fpu,
   };
-}
-
-/** The thread that compiles, on this one: takes requests and gives answers when `work` is called, some time after they were sent. */
-class LateCompiler implements CompileThread {
-  onAnswer: (answer: CompileAnswer) => void = () => {};
-  readonly #requests: CompileRequest[] = [];
-  readonly #answers: CompileAnswer[] = [];
-  readonly #server = new CompileServer(answer => this.#answers.push(answer));
-
-  post(request: CompileRequest): void {
-    this.#requests.push(request.type === 'forms' ? request : structuredClone(request));
-  }
-  work(random: Random): void {
-    for (let n = random.below(3); n > 0 && this.#answers.length > 0; n--) this.onAnswer(this.#answers.shift()!);
-    for (let n = random.below(3); n > 0 && this.#requests.length > 0; n--) this.#server.receive(this.#requests.shift()!);
-  }
 }
 
 /** An engine with a program in memory. Pages that follow each other don't do so in physical memory. */
@@ -164,7 +148,7 @@ function tryProgram(number: number, counts: { instructions: number; compiled: Re
     const machine = new Machine(late ? 'jit' : tiers as Tiers, program, line => found.push(line), late);
     for (let run = 0; run < runs[tiers] && found.length === 0; run++) {
       const budget = random.pick([...budgets, 0]);
-      const ended = machine.run(states[run % starts]!, () => budget || random.pick(budgets), () => late?.work(random));
+      const ended = machine.run(states[run % starts]!, () => budget || random.pick(budgets), () => late?.work(random.below(3), random.below(3)));
       const wrong = differences(ended, expected[run % starts]!);
       if (wrong) found.push(`${tiers}, run ${run}, budget ${budget || 'mixed'}: ${wrong}`);
     }
