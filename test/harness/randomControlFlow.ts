@@ -206,7 +206,7 @@ class ProgramWriter {
   #compare(): void {
     const code = this.#code, random = this.#random;
     if (random.oneIn(5)) return;
-    random.pick([() => this.#arithmetic(), () => this.#arithmeticImmediate(), () => this.#unary(), () => this.#shift(), () => this.#multiply(), () => this.#scan()])();
+    random.pick([() => this.#arithmetic(), () => this.#arithmeticImmediate(), () => this.#unary(), () => this.#shift(), () => this.#multiply(), () => this.#scan(), () => this.#compareDoubles()])();
     if (random.oneIn(4)) this.#move();
     if (random.oneIn(6)) {
       const next = code.label();
@@ -464,8 +464,12 @@ class ProgramWriter {
       case 5: return this.#emit([0x0f, random.pick([0x10, 0x11, 0x11])], xmm, this.#memory(), 4, 0xf2);
       case 6: return this.#emit([0x0f, random.pick([0x14, 0x15, 0x28])], xmm, other, 4, 0x66);
       case 7: return random.oneIn(2) ? this.#emit([0x0f, 0x57], xmm, xmm, 4, 0x66) : this.#emit([0x0f, 0x2c], this.#value(), xmm, random.pick([4, 8]), 0xf2);
-      default: return this.#emit([0x0f, random.pick([0x2e, 0x2f])], xmm, other, 4, 0x66);
+      default: return this.#compareDoubles();
     }
+  }
+  #compareDoubles(): void {
+    const random = this.#random;
+    this.#emit([0x0f, random.pick([0x2e, 0x2f])], 6 + random.below(6), 6 + random.below(6), 4, 0x66);
   }
   #pushPop(): void {
     if (this.#frame.style === 'leaf') return this.#move();

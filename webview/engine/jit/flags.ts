@@ -5,8 +5,9 @@
 import { Flags } from '../semantics/flags.ts';
 import { Int, type Width } from '../semantics/int.ts';
 import { FlagKind, auxOf, resultOf, settleFlags, valuesOf, type FlagPlaces, type FlagValues } from '../semantics/pendingFlags.ts';
-import type { Code } from '../wasm/code.ts';
-import { I32, I64, select } from '../wasm/values.ts';
+import type { Code, Variable } from '../wasm/code.ts';
+import type { Float } from '../semantics/floats.ts';
+import { I32, I64, select, type F64 } from '../wasm/values.ts';
 
 /** Flags that aren't in their places yet: which of them change. */
 interface Pending extends Partial<FlagValues> {
@@ -14,6 +15,12 @@ interface Pending extends Partial<FlagValues> {
 }
 
 /** What a block that only one other leads to begins with. */
+/** Operands of the comparison of floats that set the flags. */
+export interface Compared {
+  readonly a: F64;
+  readonly b: F64;
+}
+
 export interface CarriedFlags {
   readonly known: number;
   readonly pending: Pending | undefined;
@@ -28,6 +35,13 @@ function write(places: FlagPlaces, { kind, aux, result, first, second }: Partial
   if (kind) places.kind.set(kind);
 }
 
+/** The conditions after a comparison of floats: its OF and SF are 0. */
+const unordered = ({ a, b }: Compared): I32 => a.ne(a).or(b.ne(b));
+const equalOrUnordered = ({ a, b }: Compared): I32 => a.lt(b).or(a.gt(b)).eqz(), never = (): I32 => I32.of(0);
+const comparisons: readonly ((compared: Compared) => I32)[] = [
+  never, ({ a, b }) => a.ge(b).eqz(), equalOrUnordered, ({ a, b }) => a.gt(b).eqz(), never, unordered, never, equalOrUnordered,
+];
+
 export class RegionFlags extends Flags {
   readonly #places: FlagPlaces;
   /** Where they have to be when the region is left. */
@@ -35,6 +49,9 @@ export class RegionFlags extends Flags {
   readonly #carried: FlagPlaces;
   /** What the last instruction that set flags left, while it is not in its place: on the way out it is written there, else only when needed. */
   #pending: Pending | undefined;
+  #compared: Compared | undefined;
+  /** Where a block that only one other leads to finds them, by their type. */
+  readonly #carriedFloats = new Map<string, { readonly a: Variable<F64>; readonly b: Variable<F64> }>();
   /** Depth of blocks at which the instruction began: what is written deeper happens on some ways only. */
   depth = 0;
   /** What is known here of the kind; FlagKind.unknown if nothing is. */
@@ -60,6 +77,7 @@ export class RegionFlags extends Flags {
   enter(known: number): void {
     this.known = known;
     this.#pending = undefined;
+    this.#compared = undefined;
   }
 
   /** For a block that only this one leads to: what is pending stays so, in locals that outlast the block. */
@@ -78,6 +96,21 @@ export class RegionFlags extends Flags {
   takeCarried({ known, pending }: CarriedFlags): void {
     this.known = known;
     this.#pending = pending;
+  }
+
+  /** For a block that only this one leads to: what was compared. */
+  carryCompared(): Compared | undefined {
+    const { code } = this, now = this.#compared;
+    if (!now) return undefined;
+    const { type } = now.a, { a, b } = this.#carriedFloats.get(type) ?? { a: code.declare(now.a), b: code.declare(now.b) };
+    this.#carriedFloats.set(type, { a, b });
+    if (now.a === a.value) return now;
+    code.set(a, now.a);
+    code.set(b, now.b);
+    return { a: a.value, b: b.value };
+  }
+  takeCompared(compared: Compared | undefined): void {
+    this.#compared = compared;
   }
 
   /** The places hold the flags from here on. */
@@ -109,6 +142,7 @@ export class RegionFlags extends Flags {
     };
     code.stored = true;
     this.known = known;
+    this.#compared = undefined;
     if (code.depth === this.depth) return;
     this.flush();
     this.known = FlagKind.unknown;
@@ -135,6 +169,12 @@ export class RegionFlags extends Flags {
     const word = this.code.let(aux);
     const result = this.code.let(this.getResult());
     this.store(result, word);
+  }
+
+  override compareFloats(a: Float, b: Float): void {
+    const [x, y] = [this.code.let(a as F64), this.code.let(b as F64)];
+    super.compareFloats(x, y);
+    if (this.code.depth === this.depth) this.#compared = { a: x, b: y };
   }
 
   get #isOperation(): boolean {
@@ -210,6 +250,7 @@ export class RegionFlags extends Flags {
   }
   /** Conditions that need no flag: SDM vol. 1 appendix B. */
   #condition(pair: number): I32 | undefined {
+    if (this.#compared) return comparisons[pair]!(this.#compared);
     const { result } = this.#now;
     if (this.known === FlagKind.logic && pair >= 6) return pair === 6 ? result.ltS(0) : result.leS(0);
     if (!this.#isSubtraction) return undefined;

@@ -3,7 +3,7 @@
  * (a TLB miss, an exception) leaves before it has changed anything, and the interpreter does that instruction.
  */
 import { callValue, load32, load64, loadV128, type Callable, type Code, type Label, type Variable } from '../wasm/code.ts';
-import { I32, I64, V128, type Type, type Value } from '../wasm/values.ts';
+import { I32, I64, V128, type F64, type Type, type Value } from '../wasm/values.ts';
 import type { HelperDefinitions, Helpers } from '../semantics/contract.ts';
 import { FloatKnowledge, NOTHING } from '../semantics/floatKnowledge.ts';
 import { areNear, isFar, isUnsettled, isUnusual, isZero, lanesOf } from '../semantics/floats.ts';
@@ -16,7 +16,7 @@ import { Anchors, type AnchorsAt, type Place as MemoryPlace } from './anchors.ts
 import { missing } from './floatLoops.ts';
 import { PageCaches } from './pageCaches.ts';
 import type { Reach } from './reach.ts';
-import { RegionFlags, type CarriedFlags } from './flags.ts';
+import { RegionFlags, type CarriedFlags, type Compared } from './flags.ts';
 import { RegisterLocals } from './registerLocals.ts';
 
 /** What the instruction at hand takes from the budget itself. */
@@ -58,6 +58,7 @@ export interface Carried {
   readonly xmm: number;
   /** Not if they are in their places. */
   readonly flags: CarriedFlags | undefined;
+  readonly compared: Compared | undefined;
   readonly anchors: AnchorsAt;
 }
 
@@ -77,6 +78,8 @@ export class RegionFrame implements Helpers {
   readonly #callables = new Map<string, Callable>();
   /** The block, counted from 1, to which a dispatch is to lead; 0 if none is under way. */
   readonly enter: Variable<I32>;
+  /** Low doubles of vector registers that the block at hand has computed: what comes next need not wait until they are among the others. */
+  readonly #lows: (F64 | undefined)[] = Array.from({ length: 16 }, () => undefined);
   /** What is left of the budget: 16 for an instruction. */
   readonly left: Variable<I32>;
   /** The way out when a called region did not come back. */
@@ -168,6 +171,7 @@ export class RegionFrame implements Helpers {
 
   #load(): void {
     this.#anchors.take(undefined);
+    this.#lows.fill(undefined);
     this.#gpr.reload();
     this.#xmm.reload();
   }
@@ -298,6 +302,16 @@ export class RegionFrame implements Helpers {
   setXmm(number: number, value: V128): void {
     this.#xmm.set(number, value, !this.#isOnSomeWays);
     this.floats.set(number, NOTHING);
+    this.#lows[number] = undefined;
+  }
+  /** A register's low double, pinned. */
+  lowDouble(number: number): F64 {
+    return this.#lows[number] ?? this.code.let(this.xmm(number).extractF64(0));
+  }
+  setLowDouble(number: number, value: F64): void {
+    const pinned = this.code.let(value);
+    this.setXmm(number, this.xmm(number).replaceF64(0, pinned));
+    if (!this.#isOnSomeWays) this.#lows[number] = pinned;
   }
   /** All that is expected at a loop's head is known to be so. */
   meets(expected: FloatKnowledge): boolean {
@@ -328,16 +342,18 @@ export class RegionFrame implements Helpers {
   enterBlock(): void {
     this.#gpr.known = this.#xmm.known = 0;
     this.#anchors.take(undefined);
+    this.#lows.fill(undefined);
     this.#last = undefined;
   }
   /** For a block that only the one at hand leads to: what it begins with. */
   carry(): Carried {
-    return { gpr: this.#gpr.known, xmm: this.#xmm.known, flags: this.#writesThrough ? this.flags.carry() : undefined, anchors: this.#anchors.now };
+    return { gpr: this.#gpr.known, xmm: this.#xmm.known, flags: this.#writesThrough ? this.flags.carry() : undefined, compared: this.flags.carryCompared(), anchors: this.#anchors.now };
   }
-  takeCarried({ gpr, xmm, flags, anchors }: Carried): void {
+  takeCarried({ gpr, xmm, flags, compared, anchors }: Carried): void {
     this.#gpr.known = gpr;
     this.#xmm.known = xmm;
     if (flags) this.flags.takeCarried(flags);
+    this.flags.takeCompared(compared);
     this.#anchors.take(anchors);
   }
 

@@ -49,11 +49,11 @@ export class XmmOperand extends BaseOperand {
   override readV128(): V128 { return this.#frame.code.let(this.#now); }
   override writeV128(value: V128): void { this.#set(value); }
   override readF32(): F32 { return this.#frame.code.let(this.#now.extractF32(0)); }
-  override readF64(): F64 { return this.#frame.code.let(this.#now.extractF64(0)); }
+  override readF64(): F64 { return this.#frame.lowDouble(this.#number); }
   override readLow32(): I32 { return this.#frame.code.let(this.#now.extract32(0)); }
   override readLow64(): I64 { return this.#frame.code.let(this.#now.extract64(0)); }
   override writeF32(value: F32): void { this.#set(this.#now.replaceF32(0, value)); }
-  override writeF64(value: F64): void { this.#set(this.#now.replaceF64(0, value)); }
+  override writeF64(value: F64): void { this.#frame.setLowDouble(this.#number, value); }
   override writeLow32(value: I32): void { this.#set(this.#now.replace32(0, value)); }
   override writeLow64(value: I64): void { this.#set(this.#now.replace64(0, value)); }
   override get xmm(): number { return this.#number; }

@@ -23,7 +23,10 @@ export function testInexact({ code, isInexactLikely, floats }: Context, slow: La
   // What is set stays so, since nothing is.
   if (!floats?.isSettled) code.brIf(slow, isInexactLikely ? isUnsettled() : isUnusual());
   if (floats) floats.isSettled = true;
-  if (!isInexactLikely) code.if(isInexactClear(), () => code.scope(() => code.brIf(slow, exact().eqz())));
+  if (!isInexactLikely) code.if(isInexactClear(), () => code.scope(() => {
+    const isCertain = exact();
+    if (isCertain.constant !== 1) code.brIf(slow, isCertain.eqz());
+  }));
 }
 
 /** An operation that may round. */
@@ -72,7 +75,7 @@ function testPacked(context: Context, slow: Label, type: Lane, rounding: Roundin
     const fine = lanes.areNormal([result]).op2('v128.or', rounding.zeros(type, a, b, r));
     code.brIf(slow, lanes.all(unknown.reduce((truths, v) => truths.op2('v128.and', lanes.isCalm(v)), fine)).eqz());
   }));
-  testInexact(context, slow, () => areExact(code, type, rounding.name, a, b, r));
+  testInexact(context, slow, () => areExact(code, slow, type, rounding.name, a, b, r));
 }
 
 /** The rounded operation on all lanes of two vectors; what isn't plain is left to `soft`. */
@@ -136,7 +139,7 @@ const scalar = (width: Bits, name: Inexact): Description => context => {
   const range = floats && expect && width === 64 ? scalarRange(context, floats, expect, name, [a, b, r.value] as [F64, F64, F64]) : undefined;
   unless(code, slow => {
     if (!range) testScalar(context, slow, rounding, [a, b, r.value]);
-    testInexact(context, slow, () => isExact(code, name, a, b, r.value));
+    testInexact(context, slow, () => isExact(code, slow, name, a, b, r.value));
   }, () => {
     const args = isUnary ? [bitsOf(a)] : [bitsOf(a), bitsOf(b)];
     code.set(r, floatOf(width, callValue(helpers.get<'i64'>(`${titleOf(name)}${width}`), ...args)));
@@ -192,7 +195,7 @@ function packedNear(context: Context, floats: FloatKnowledge, expect: Expect, na
   const r = code.variable(rounding.packed('f64x2', a, b));
   unless(code, slow => {
     if (!isCertain) code.if(all([areNear(r.value)]).eqz(), () => expect(all([areNear(r.value).op2('v128.or', rounding.zeros('f64x2', a, b, r.value))])));
-    testInexact(context, slow, () => areExact(code, 'f64x2', name, a, b, r.value));
+    testInexact(context, slow, () => areExact(code, slow, 'f64x2', name, a, b, r.value));
   }, () => {
     code.set(r, soft());
     finish(context);
