@@ -5,11 +5,11 @@
  */
 
 /** Instructions between two looks while code is interpreted, and at most while compiled code runs. */
-const shortest = 1 << 15, longest = 1 << 17;
+const shortest = 1 << 14, longest = 1 << 17;
 /** The interval when everything counts as hot. */
 const eagerInterval = 64;
 /** Milliseconds that the interpreter takes for the shortest interval. */
-const lookTime = 0.3;
+const lookTime = 0.15;
 /** Milliseconds that the first region takes: the compiler itself runs for the first time, and slowly. */
 const firstCompilation = 10;
 /** Later ones are measured, but by a clock that also runs while others do: no longer than this. */
