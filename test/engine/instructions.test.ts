@@ -101,10 +101,10 @@ class Comparison {
     const native = runNatively(cases);
     for (const { tier, runner } of this.#runners) {
       for (let i = 0; i < cases.count; i++) {
-        const result = native(i), at = Math.floor(i / states), { bytes, kind } = encodings[at]!;
+        const result = native(i), at = Math.floor(i / states), encoding = encodings[at]!;
         comparison.add(cases, i, runner.run(cases, i), result, () => `SEED=${seed} TIERS=${tier} STATES=${states} CASE=${row.id}.${groups[at]}, state ${i % states}: `);
         // What it jumps to is interpreted the first time.
-        if (tier === 'eager' && result.signal === 5) this.forms.add(kind, runner.isCompiled, runner.ranCompiled || result.state.rip !== START + bytes.length);
+        if (tier === 'eager' && result.signal === 5) this.forms.add(encoding, runner.isCompiled, runner.ranCompiled || result.state.rip !== START + encoding.bytes.length);
       }
       this.compared += cases.count;
     }
@@ -150,7 +150,7 @@ for (const plan of plans) {
         const differences = forms.flatMap(row => comparison.compare(row));
         if (Object.hasOwn(expectedDifferences, operation)) expect(differences.length, expectedDifferences[operation]).toBeGreaterThan(0);
         else expect(differences.slice(0, 8)).toEqual([]);
-      });
+      }, 300_000);
     }
     it('refuses what is not offered or not allowed', () => {
       const random = new Random(seed);

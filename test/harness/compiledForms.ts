@@ -1,6 +1,9 @@
 /** Says which forms of instructions compiled code does itself, so that a comparison with it doesn't compare the interpreter by mistake. */
 
+import type { Encoding } from './randomEncoding.ts';
+
 interface Count {
+  encodings: number;
   /** Cases whose instruction came to its end on the machine's CPU. */
   done: number;
   /** Of those the ones for which there was compiled code, and the ones that nothing was interpreted of. */
@@ -8,18 +11,22 @@ interface Count {
   ran: number;
 }
 
-/** With fewer cases it would be chance which of them compiled code leaves to the interpreter: a fault, an odd number. */
-const enough = 200;
+/** With fewer encodings it would be chance that compiled code leaves all to the interpreter: an address across two pages. */
+const enough = 4;
 /** What must be compiled of a form: it may store to its own code now and then, which drops it. */
 const mostly = 0.99;
 
 export class CompiledForms {
   readonly #counts = new Map<string, Count>();
 
-  /** A case whose instruction came to its end. */
-  add(name: string, isCompiled: boolean, ran: boolean): void {
-    let count = this.#counts.get(name);
-    if (!count) this.#counts.set(name, count = { done: 0, compiled: 0, ran: 0 });
+  #last: Encoding | undefined;
+
+  /** A case whose instruction came to its end; those of an encoding come one behind the other. */
+  add(encoding: Encoding, isCompiled: boolean, ran: boolean): void {
+    let count = this.#counts.get(encoding.kind);
+    if (!count) this.#counts.set(encoding.kind, count = { encodings: 0, done: 0, compiled: 0, ran: 0 });
+    if (this.#last !== encoding) count.encodings++;
+    this.#last = encoding;
     count.done++;
     if (isCompiled) count.compiled++;
     if (isCompiled && ran) count.ran++;
@@ -27,11 +34,11 @@ export class CompiledForms {
 
   /** Where that is not as listed: forms that are compiled on no or only some occasions, or whose compiled code does nothing. */
   surprises(listed: Readonly<Record<string, string>>): string[] {
-    return [...this.#counts].flatMap(([name, { done, compiled, ran }]) => {
+    return [...this.#counts].flatMap(([name, { encodings, done, compiled, ran }]) => {
       const isListed = Object.hasOwn(listed, name);
       if (isListed && ran > 0) return [`${name}: is listed, but ${ran} of ${done} cases ran compiled`];
       if (!isListed && compiled < done * mostly) return [`${name}: ${compiled} of ${done} cases were compiled`];
-      if (!isListed && ran === 0 && done >= enough) return [`${name}: compiled code left all of ${done} cases to the interpreter`];
+      if (!isListed && ran === 0 && encodings >= enough) return [`${name}: compiled code left all of ${done} cases to the interpreter`];
       return [];
     });
   }

@@ -182,13 +182,17 @@ function repCompare(width: Width, code: Code, helpers: Helpers, scan: boolean): 
   };
   const pinned = (value: Int): Int => Int.clean(width, code.let(value.value as I32));
   const accumulator = (): Int => pinned(loadInt(width, I32.of(place(rax))));
+  // Which of two faults is told is this CPU family's choice: that of the destination, but for REPE CMPSB.
+  const startAtSource = (): void => { if (width === 1 && !scan) code.if(goesOn, () => void rep.translate(rep.source, 1, false)); };
   rep.write(() => {
-    // One is read before the other's page is looked at: both may use the bounce buffer. The order is this CPU family's.
+    startAtSource();
+    // One is read before the other's page is looked at: both may use the bounce buffer.
     const b = pinned(loadInt(width, rep.translate(rep.destination, width, false)));
     const a = scan ? accumulator() : pinned(loadInt(width, rep.translate(rep.source, width, false)));
     rep.advance(I32.of(1));
     finish(a, b);
   }, count => {
+    startAtSource();
     const to = rep.translate(rep.destination, 1, false), from = scan ? I32.of(place(rax)) : rep.translate(rep.source, 1, false);
     const element = (offset: I32): [Int, Int] => [loadInt(width, scan ? from : from.add(offset)), loadInt(width, to.add(offset))];
     const offset = rep.each(count, (at, leave) => {
