@@ -7,7 +7,6 @@ const loadsMore = 'changes registers between loads, each of which may have to le
 const entersMmx = 'changes the x87 state for MMX before a conversion, which may raise an exception';
 
 export const interpretedForms: Readonly<Record<string, string>> = {
-  'C8 ENTER Iw,Ib d64': storesMore,
   'FF /3 mem CALLF Mp': storesMore,
   'DB /7 mem FSTP Mt x87': storesMore,
   'DF /6 mem FBSTP Mt x87': storesMore,
@@ -29,3 +28,6 @@ export const interpretedForms: Readonly<Record<string, string>> = {
   '66 0F 2D CVTPD2PI Ppi,Wpd sse2, memory': entersMmx,
   '66 0F 2D CVTPD2PI Ppi,Wpd sse2, register': entersMmx,
 };
+
+/** ENTER stores once with level 0, which is compiled as long as no other level was met. */
+export const interpretedAtTimes: ReadonlySet<string> = new Set(['C8 ENTER Iw,Ib d64']);
