@@ -88,7 +88,7 @@ describe.each(hostNames)('%s host', name => {
     await vscode.command('Linux VM: Open Linux VM');
     await until('the saved text', async () => {
       await panel.enter('clear; cat made.txt');
-      return /^edited and made in the VM$/m.test(await panel.untilText(prompt));
+      return /^edited and made in the VM$/m.test(await panel.untilText(prompt, 10));
     });
     await panel.enter('rm made.txt');
     await vscode.treeRow('made.txt').waitFor({ state: 'detached' });
