@@ -292,6 +292,9 @@ export type PageToHost =
 /** How code is run: by the interpreter alone, or with what is hot compiled. */
 export type EngineTiers = 'interpreter' | 'jit';
 
+/** Name of the worker that compiles; it is the machine's script. Its first message is the port that its requests come by. */
+export const compilerName = 'linux-vm-compiler';
+
 export interface BootMessage {
   readonly type: 'boot';
   /** Text of the image's manifest.json, not yet checked. */

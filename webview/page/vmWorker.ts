@@ -1,5 +1,5 @@
 /** Starts the VM's worker and fetches for it: scripts, the engine's wasm, the manifest, and chunks of the disk. */
-import type { PageToWorker, StartStage, VmOptions, WorkerToPage } from '../protocol.ts';
+import { compilerName, type PageToWorker, type StartStage, type VmOptions, type WorkerToPage } from '../protocol.ts';
 import { BootChunks, type Range } from './bootChunks.ts';
 
 /** Chunk requests that are under way at once; more only wait in the browser. */
@@ -82,7 +82,7 @@ export class VmWorker {
 
   /** The same script in a second worker, which takes what compiling costs off the machine's. */
   #startCompiler(url: string): void {
-    const compiler = new Worker(url, { type: 'module', name: 'linux-vm-compiler' }), { port1, port2 } = new MessageChannel();
+    const compiler = new Worker(url, { type: 'module', name: compilerName }), { port1, port2 } = new MessageChannel();
     compiler.onerror = event => this.send({ type: 'compiler.failed', reason: `${event.message} (${event.lineno}:${event.colno})` });
     compiler.postMessage(port1, [port1]);
     this.#compiler = compiler;

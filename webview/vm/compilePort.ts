@@ -2,9 +2,6 @@
 import type { CompileAnswer, CompileRequest, CompileThread } from '../engine/jit/compileMessages.ts';
 import { CompileServer } from '../engine/jit/compileServer.ts';
 
-/** Name of the worker that compiles; it is the same script as the machine's. */
-export const compilerName = 'linux-vm-compiler';
-
 /** The compiler at the other end of a port. */
 export function compileThread(port: MessagePort): CompileThread {
   const thread: CompileThread = {

@@ -1,6 +1,6 @@
 /** Entry of the VM's worker: connects the machine to the page's messages, and lets no error go unseen. By another name it is the compiler's. */
-import type { PageToWorker, WorkerToPage } from '../protocol.ts';
-import { compilerName, serveCompiling } from './compilePort.ts';
+import { compilerName, type PageToWorker, type WorkerToPage } from '../protocol.ts';
+import { serveCompiling } from './compilePort.ts';
 import { transfersOf } from './transfers.ts';
 import { WorkerMachine } from './workerMachine.ts';
 

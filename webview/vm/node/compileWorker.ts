@@ -1,7 +1,8 @@
 /** The thread of the headless VM that compiles: the same program in a worker of Node's. */
 import { MessageChannel, Worker, workerData, type MessagePort as NodePort } from 'node:worker_threads';
 import type { CompileThread } from '../../engine/jit/compileMessages.ts';
-import { compileThread, compilerName, serveCompiling } from '../compilePort.ts';
+import { compilerName } from '../../protocol.ts';
+import { compileThread, serveCompiling } from '../compilePort.ts';
 
 interface WorkerData {
   readonly name: typeof compilerName;
