@@ -5,16 +5,13 @@ import { descriptions } from '../../webview/engine/semantics/index.ts';
 import { ROWS } from '../../webview/engine/x86/table.ts';
 import { Exit, Reg } from '../../webview/kernel/cpu.ts';
 import { compileInterpreter } from '../harness/instruction.ts';
+import { immediate } from '../harness/labelledCode.ts';
 
 // Code that is more than what is kept of it, and code that changes.
 
 const module = compileInterpreter({ rows: ROWS, descriptions, helpers });
 const CODE = 0x400000, STACK = 0x300000;
 const syscall = [0x0f, 0x05];
-
-function int32(value: number): number[] {
-  return [value, value >> 8, value >> 16, value >> 24].map(b => b & 255);
-}
 
 /** Runs these bytes in pages that can be read, written and executed until SYSCALL; rbx, and the engine. */
 function run(tiers: Tiers, program: readonly number[], limits?: { regions: number; bytes: number }): { readonly rbx: number; readonly engine: Engine } {
@@ -40,12 +37,12 @@ describe('more compiled code than the limit', () => {
 
   /** Calls `functions` functions by turns, each of which adds a number of its own to ebx. */
   function program(): number[] {
-    const bytes = [0xb9, ...int32(times)];
-    for (let i = 0; i < functions; i++) bytes.push(0xe8, ...int32(at + i * size - bytes.length - 5));
-    bytes.push(0xff, 0xc9, 0x0f, 0x85, ...int32(5 - bytes.length - 8), ...syscall);
+    const bytes = [0xb9, ...immediate(times)];
+    for (let i = 0; i < functions; i++) bytes.push(0xe8, ...immediate(at + i * size - bytes.length - 5));
+    bytes.push(0xff, 0xc9, 0x0f, 0x85, ...immediate(5 - bytes.length - 8), ...syscall);
     while (bytes.length < at) bytes.push(0x90);
     for (let i = 0; i < functions; i++) {
-      bytes.push(0x81, 0xc3, ...int32(Math.imul(i + 1, 0x9e3779b1)), 0xc3);
+      bytes.push(0x81, 0xc3, ...immediate(Math.imul(i + 1, 0x9e3779b1)), 0xc3);
       while (bytes.length < at + (i + 1) * size) bytes.push(0xcc);
     }
     return bytes;
@@ -67,21 +64,21 @@ describe.each(['interpreter', 'jit', 'eager'] as const)('code that changes, with
 
   it('runs as it was written last: a constant that is stored before each call', () => {
     // mov ecx, times; L: mov [function + 1], ecx; call function; add ebx, eax; dec ecx; jnz L; syscall; function: mov eax, 0; ret
-    const head = [0xb9, ...int32(times)];
+    const head = [0xb9, ...immediate(times)];
     const rest = [0x01, 0xc3, 0xff, 0xc9, 0x75, 0, ...syscall];
     const place = head.length + 6 + 5 + rest.length;
     rest[5] = 5 - (place - syscall.length);
-    const program = [...head, 0x89, 0x0d, ...int32(place + 1 - head.length - 6), 0xe8, ...int32(place - head.length - 11), ...rest, 0xb8, 0, 0, 0, 0, 0xc3];
+    const program = [...head, 0x89, 0x0d, ...immediate(place + 1 - head.length - 6), 0xe8, ...immediate(place - head.length - 11), ...rest, 0xb8, 0, 0, 0, 0, 0xc3];
     expect(run(tiers, program).rbx).toBe(times * (times + 1) / 2);
   });
 
   it('keeps the functions beside one that is stored to', () => {
     // As above, but the store goes to bytes behind the function.
-    const head = [0xb9, ...int32(times)];
+    const head = [0xb9, ...immediate(times)];
     const rest = [0x01, 0xc3, 0xff, 0xc9, 0x75, 0, ...syscall];
     const place = head.length + 6 + 5 + rest.length;
     rest[5] = 5 - (place - syscall.length);
-    const program = [...head, 0x89, 0x0d, ...int32(place + 6 - head.length - 6), 0xe8, ...int32(place - head.length - 11), ...rest, 0xb8, 3, 0, 0, 0, 0xc3, 0, 0, 0, 0];
+    const program = [...head, 0x89, 0x0d, ...immediate(place + 6 - head.length - 6), 0xe8, ...immediate(place - head.length - 11), ...rest, 0xb8, 3, 0, 0, 0, 0xc3, 0, 0, 0, 0];
     const { rbx, engine } = run(tiers, program);
     expect(rbx).toBe(times * 3);
     expect(engine.statistics.decodedInstructions).toBeLessThan(40);
@@ -90,9 +87,9 @@ describe.each(['interpreter', 'jit', 'eager'] as const)('code that changes, with
 
   it('a REP MOVS over the next instruction', () => {
     // mov edx, times; L: mov [source + 1], edx; mov ecx, 5; lea rsi, source; lea rdi, next; rep movsb; next: mov eax, 1; add ebx, eax; dec edx; jnz L; syscall
-    const source = 64, program = [0xba, ...int32(times), 0x89, 0x15, ...int32(source + 1 - 11), 0xb9, ...int32(5)];
-    program.push(0x48, 0x8d, 0x35, ...int32(source - program.length - 7));
-    program.push(0x48, 0x8d, 0x3d, ...int32(2), 0xf3, 0xa4, 0xb8, 1, 0, 0, 0, 0x01, 0xc3, 0xff, 0xca);
+    const source = 64, program = [0xba, ...immediate(times), 0x89, 0x15, ...immediate(source + 1 - 11), 0xb9, ...immediate(5)];
+    program.push(0x48, 0x8d, 0x35, ...immediate(source - program.length - 7));
+    program.push(0x48, 0x8d, 0x3d, ...immediate(2), 0xf3, 0xa4, 0xb8, 1, 0, 0, 0, 0x01, 0xc3, 0xff, 0xca);
     program.push(0x75, 5 - program.length - 2, ...syscall);
     while (program.length < source) program.push(0x90);
     expect(run(tiers, [...program, 0xb8, 0, 0, 0, 0]).rbx).toBe(times * (times + 1) / 2);

@@ -8,16 +8,13 @@ import type { EngineThread } from '../../webview/engine/thread.ts';
 import { ROWS } from '../../webview/engine/x86/table.ts';
 import { Exit, Reg } from '../../webview/kernel/cpu.ts';
 import { compileInterpreter } from '../harness/instruction.ts';
+import { immediate } from '../harness/labelledCode.ts';
 import { LateCompiler } from '../harness/lateCompiler.ts';
 
 const module = compileInterpreter({ rows: ROWS, descriptions, helpers });
 const CODE = 0x400000, FAR = 0x500000, STACK = 0x300000;
 /** L: add ebx, 1; call FAR; jmp L; and there add eax, 1; ret. */
-const loop = [0x83, 0xc3, 1, 0xe8, ...int32(FAR - CODE - 8), 0xeb, -10 & 255], callee = [0x83, 0xc0, 1, 0xc3];
-
-function int32(value: number): number[] {
-  return [value, value >> 8, value >> 16, value >> 24].map(b => b & 255);
-}
+const loop = [0x83, 0xc3, 1, 0xe8, ...immediate(FAR - CODE - 8), 0xeb, -10 & 255], callee = [0x83, 0xc0, 1, 0xc3];
 
 let compiler: LateCompiler, engine: Engine, space: PageTables, thread: EngineThread, log: string[];
 

@@ -10,6 +10,7 @@ import type { Feature } from '../../webview/engine/x86/rows.ts';
 import { ROWS } from '../../webview/engine/x86/table.ts';
 import { Exit, Reg } from '../../webview/kernel/cpu.ts';
 import { compileInterpreter } from '../harness/instruction.ts';
+import { immediate } from '../harness/labelledCode.ts';
 
 // What can't be compared with the machine's CPU: instructions that leave for the kernel or ask about the processor.
 
@@ -35,10 +36,6 @@ function run(...bytes: number[]): Exit {
 }
 
 const syscall = [0x0f, 0x05];
-
-function int32(value: number): number[] {
-  return [value, value >> 8, value >> 16, value >> 24].map(b => b & 255);
-}
 
 describe('system instructions', () => {
   it('SYSCALL leaves rip in rcx and flags in r11', () => {
@@ -136,7 +133,7 @@ describe.each(['interpreter', 'jit', 'eager'] as const)('with tiers %s', tiers =
   it('a program in short turns does what it does in one', () => {
     // add bl, cl and rol bl, 1 (which the hot function doesn't have) by turns, longer than what is decoded at once, 300 times.
     const line = Array.from({ length: 90 }, (_, i) => (i % 3 === 0 ? [0xfe, 0xc3] : [0xd0, 0xc3])).flat();
-    const program = [0xb9, 0x2c, 1, 0, 0, ...line, 0xff, 0xc9, 0x0f, 0x85, ...int32(-line.length - 8), ...syscall];
+    const program = [0xb9, 0x2c, 1, 0, 0, ...line, 0xff, 0xc9, 0x0f, 0x85, ...immediate(-line.length - 8), ...syscall];
     const whole = runInTurns(1_000_000, ...program);
     expect(whole.turns).toBe(1);
     for (const budget of [1, 7, 64, 65, 1000]) expect(runInTurns(budget, ...program).rbx).toBe(whole.rbx);
