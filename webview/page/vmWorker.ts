@@ -17,7 +17,6 @@ export class VmWorker {
   #worker: Worker | undefined;
   /** Compiles for the machine's worker. */
   #compiler: Worker | undefined;
-  #compilerPort: MessagePort | undefined;
   #fetching = 0;
   #hasEnded = false;
 
@@ -58,35 +57,37 @@ export class VmWorker {
   async #start(): Promise<void> {
     const { engine, image, memory, tiers, worker } = this.#options;
     this.#progress('engine', 0.05);
-    const [, compiled, manifest] = await Promise.all([this.#startWorker(worker), compile(engine), this.#fetchDisk(image)]);
+    const [compiler, compiled, manifest] = await Promise.all([this.#startWorker(worker), compile(engine), this.#fetchDisk(image)]);
     const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone ?? '';
-    const boot = { type: 'boot', manifest, engine: compiled, memory, tiers, compiler: this.#compilerPort, timeZone } satisfies PageToWorker;
-    this.#worker?.postMessage(boot, this.#compilerPort ? [this.#compilerPort] : []);
+    const boot = { type: 'boot', manifest, engine: compiled, memory, tiers, compiler, timeZone } satisfies PageToWorker;
+    this.#worker?.postMessage(boot, compiler ? [compiler] : []);
     const early = this.#early ?? [];
     this.#early = undefined;
     for (const message of early) this.send(message);
     this.#progress('boot', 0.5);
   }
 
-  async #startWorker(script: string): Promise<void> {
+  /** The port that leads to the compiler, if there is to be one. */
+  async #startWorker(script: string): Promise<MessagePort | undefined> {
     const text = await (await fetchFile(script)).blob();
-    if (this.#hasEnded) return;
+    if (this.#hasEnded) return undefined;
     const url = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
     this.#worker = new Worker(url, { type: 'module', name: 'linux-vm' });
-    if (this.#options.tiers !== 'interpreter') this.#startCompiler(url);
+    const port = this.#options.tiers === 'interpreter' ? undefined : this.#startCompiler(url);
     URL.revokeObjectURL(url);
     this.#worker.onerror = event => this.#fail('The Linux VM stopped because of an error of its own.', `${event.message} (${event.lineno}:${event.colno})`);
     this.#worker.onmessageerror = () => this.#fail('The Linux VM stopped because of an error of its own.', 'message could not be read');
     this.#worker.onmessage = (event: MessageEvent<WorkerToPage>) => this.#receive(event.data);
+    return port;
   }
 
   /** The same script in a second worker, which takes what compiling costs off the machine's. */
-  #startCompiler(url: string): void {
+  #startCompiler(url: string): MessagePort {
     const compiler = new Worker(url, { type: 'module', name: compilerName }), { port1, port2 } = new MessageChannel();
     compiler.onerror = event => this.send({ type: 'compiler.failed', reason: `${event.message} (${event.lineno}:${event.colno})` });
     compiler.postMessage(port1, [port1]);
     this.#compiler = compiler;
-    this.#compilerPort = port2;
+    return port2;
   }
 
   /** The manifest; what a boot reads of the disk is then on its way. */

@@ -4,13 +4,8 @@
  */
 import type { Code, Variable } from '../wasm/code.ts';
 import { I32 } from '../wasm/values.ts';
+import type { Place } from './place.ts';
 import type { Reach } from './reach.ts';
-
-/** A memory operand that is a register and a displacement. */
-export interface Place {
-  readonly register: number;
-  readonly displacement: number;
-}
 
 interface Anchor {
   /** What is at it: the register's value when it was made, and this. */

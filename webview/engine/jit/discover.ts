@@ -5,7 +5,7 @@
 import type { Decoder } from '../x86/decoder.ts';
 import { Instruction, REGISTER_NONE, REGISTER_RIP } from '../x86/instruction.ts';
 import { ADDRESSING, type Row } from '../x86/rows.ts';
-import { Loop, blocksOf, layOut, type Item } from './layout.ts';
+import { blocksOf, layOut, loopsOf, type Item } from './layout.ts';
 import type { CodePage, CodePages } from './regionCompiler.ts';
 
 /** An instruction of a region. */
@@ -124,7 +124,8 @@ export class Discovery {
     this.#lead(targets);
     const items = layOut(this.#sorted(head), block => this.#edges(block));
     const blocks = items.flatMap(blocksOf);
-    this.#enterLoops(items);
+    // A loop is left when the budget is spent, and entered again at its head.
+    for (const { head } of loopsOf(items)) head.isEntry = head.address !== RESOLVER;
     return { head: this.#head, blocks, items, order: new Map(blocks.map((block, i) => [block.address, i])), pages: this.#pages, targets };
   }
 
@@ -148,15 +149,6 @@ export class Discovery {
     resolver.next = RESOLVER;
     resolver.successors = [...targets];
     this.#blocks.set(RESOLVER, resolver);
-  }
-
-  /** A loop is left when the budget is spent, and entered again at its head. */
-  #enterLoops(items: readonly Item[]): void {
-    for (const item of items) {
-      if (!(item instanceof Loop)) continue;
-      item.head.isEntry = item.head.address !== RESOLVER;
-      this.#enterLoops(item.items);
-    }
   }
 
   #visit(address: number): void {

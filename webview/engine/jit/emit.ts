@@ -21,7 +21,7 @@ import { perfectHash } from './perfectHash.ts';
 import { expectedAt, loopFloats, type LoopFloats } from './floatLoops.ts';
 import { placeOf } from './place.ts';
 import { reachOf } from './reach.ts';
-import { Loop, blocksOf, type Item } from './layout.ts';
+import { Loop, blocksOf, loopsOf, type Item } from './layout.ts';
 import { FlagLiveness } from './liveness.ts';
 import { RegionFrame, type Carried, type HelperSource } from './frame.ts';
 import { Steadiness } from './steady.ts';
@@ -179,13 +179,10 @@ export class RegionWriter {
     this.#dispatched = dispatched(region);
     this.#only = ledToOnce(region, this.#dispatched);
     this.#liveness = new FlagLiveness(region);
-    const note = (item: Item): void => {
-      if (!(item instanceof Loop)) return;
+    for (const loop of expectsNear ? loopsOf(region.items) : []) {
       // Behind calls nothing is known.
-      if (![...item.blocks].some(block => block.callsOut || block.address === RESOLVER)) this.#loopFloats.set(item.head, loopFloats(item));
-      item.items.forEach(note);
-    };
-    if (expectsNear) region.items.forEach(note);
+      if (![...loop.blocks].some(block => block.callsOut || block.address === RESOLVER)) this.#loopFloats.set(loop.head, loopFloats(loop));
+    }
   }
 
   #blockAt(address: number): Block | undefined {

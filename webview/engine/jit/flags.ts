@@ -14,13 +14,13 @@ interface Pending extends Partial<FlagValues> {
   readonly kind: I32;
 }
 
-/** What a block that only one other leads to begins with. */
 /** Operands of the comparison of floats that set the flags. */
 export interface Compared {
   readonly a: F64;
   readonly b: F64;
 }
 
+/** What a block that only one other leads to begins with. */
 export interface CarriedFlags {
   readonly known: number;
   readonly pending: Pending | undefined;

@@ -27,6 +27,11 @@ export function blocksOf(item: Item): Block[] {
   return item instanceof Loop ? item.items.flatMap(blocksOf) : [item];
 }
 
+/** All loops among `items`, outer ones before those in them. */
+export function loopsOf(items: readonly Item[]): Loop[] {
+  return items.flatMap(item => (item instanceof Loop ? [item, ...loopsOf(item.items)] : []));
+}
+
 /** Where control goes from a block inside of the region. */
 export type Edges = (block: Block) => readonly Block[];
 

@@ -5,7 +5,7 @@ import { BaseOperand, loadInt, storeInt } from '../semantics/operand.ts';
 import { Int, type Width } from '../semantics/int.ts';
 import { STATE, Slot } from '../state.ts';
 import type { Registers } from '../semantics/contract.ts';
-import type { Place } from './anchors.ts';
+import type { Place } from './place.ts';
 import type { RegionFrame } from './frame.ts';
 
 /** A general register, or the second byte of one. */

@@ -4,9 +4,8 @@
  */
 import { OPERAND, Operand } from '../x86/instruction.ts';
 import { operandAt } from '../x86/operands.ts';
-import type { Place } from './anchors.ts';
 import type { Block, Step } from './discover.ts';
-import { placeOf } from './place.ts';
+import { placeOf, type Place } from './place.ts';
 import { changeOf } from './steady.ts';
 
 /** Bytes that are accessed, from the place where the first access is, and whether some of them are written. */

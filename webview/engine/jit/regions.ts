@@ -1,21 +1,16 @@
 /**
- * Compiled regions: makes their modules, lets the interpreter's records lead to them, and forgets them when their code is written or may
+ * Compiled regions: has them made, lets the interpreter's records lead to them, and forgets them when their code is written or may
  * no longer be kept. One module holds one region; it imports the memory and the few functions that it calls.
  */
 import { nearWords } from '../semantics/floats.ts';
-import type { Descriptions } from '../semantics/contract.ts';
 import type { CodeCache, CodeSpace } from '../interpreter/codeCache.ts';
-import type { FormTable } from '../interpreter/forms.ts';
 import { Regions as RegionTable, Run, STATE, Slot } from '../state.ts';
-import type { Decoder } from '../x86/decoder.ts';
-import type { Row } from '../x86/rows.ts';
 import type { CompileThread } from './compileMessages.ts';
 import { CompileQueue } from './compileQueue.ts';
 import { ExitSamples } from './exits.ts';
 import type { Expectations } from './emit.ts';
-import type { HelperSource } from './frame.ts';
 import type { Profile } from './profile.ts';
-import { RegionCompiler, type CodePage, type CodePages, type CompiledRegion, type Task } from './regionCompiler.ts';
+import { RegionCompiler, type CodePage, type CodePages, type CompiledRegion, type CompilerOptions, type Task } from './regionCompiler.ts';
 
 /** A region that the dispatcher knows. */
 interface Installed {
@@ -49,22 +44,15 @@ interface Plan {
   readonly place: number;
 }
 
-export interface RegionsOptions {
+export interface RegionsOptions extends CompilerOptions {
   readonly memory: WebAssembly.Memory;
   /** Regions' functions by slot. */
   readonly table: WebAssembly.Table;
   readonly code: CodeCache;
-  readonly rows: readonly Row[];
-  readonly decoder: Decoder;
-  readonly forms: FormTable;
-  readonly descriptions: Descriptions;
-  readonly helpers: HelperSource;
   readonly profile: Profile;
   readonly limits?: { readonly regions: number; readonly bytes: number } | undefined;
   /** Compiles beside the guest; without one its own thread does. `forms`: the section of the interpreter's module. */
   readonly elsewhere?: { readonly thread: CompileThread; readonly forms: Uint8Array<ArrayBuffer> } | undefined;
-  /** Told of instructions that this tier fails at. */
-  readonly log: (line: string) => void;
   /** The interpreter's exports: helpers by name. */
   readonly exports: WebAssembly.Exports;
 }
@@ -136,7 +124,7 @@ export class Regions {
 
   /** Compiles the code around an address of `space` that the interpreter has decoded, now or soon. False if it is known that nothing comes of it. */
   compile(space: CodeSpace, address: number): boolean {
-    return this.#compile(space, address, { exits: new ExitSamples(), instead: [], place: placeOf(space, address) });
+    return this.#compile(space, address, new ExitSamples(), []);
   }
 
   /**
@@ -158,7 +146,7 @@ export class Regions {
       instead.add(other);
       exits = exits.with(other.exits);
     }
-    this.#compile(space, region.head, { exits, instead: [...instead], place: placeOf(space, region.head) });
+    this.#compile(space, region.head, exits, [...instead]);
   }
 
   /** The instruction at an address has often found itself on another page than was hoped for: its regions are made again without that hope. */
@@ -176,7 +164,7 @@ export class Regions {
       if (!overlaps(region.bytes, at, at + 1)) continue;
       if (heads.size >= mostRegions) heads.clear();
       heads.add(region.head);
-      this.#compile(space, region.head, { exits: region.exits, instead: [region], place: placeOf(space, region.head) });
+      this.#compile(space, region.head, region.exits, [region]);
     }
   }
 
@@ -184,10 +172,10 @@ export class Regions {
     return [...this.#byFrame.get(space.executable(address - address % 4096)) ?? []].filter(region => region.head === address);
   }
 
-  #compile(space: CodeSpace, head: number, plan: Plan): boolean {
-    const started = performance.now();
+  #compile(space: CodeSpace, head: number, exits: ExitSamples, instead: readonly Installed[]): boolean {
+    const started = performance.now(), plan: Plan = { exits, instead, place: placeOf(space, head) };
     const task: Task = {
-      head, targets: plan.exits.targets, expectations: this.#expectations(head), most: this.#most,
+      head, targets: exits.targets, expectations: this.#expectations(head), most: this.#most,
     };
     let success = true;
     if (this.#queue?.isAlive) this.#queue.request(space, task, plan);
